@@ -1,0 +1,159 @@
+#include "backend_test.h"
+
+using namespace lyaplock;
+using namespace lyaplock::test;
+
+namespace {
+
+Array transposed(const Array& x) {
+  Array out(x.cols, x.rows);
+  for (std::size_t i = 0; i < x.rows; ++i)
+    for (std::size_t j = 0; j < x.cols; ++j) out(j, i) = x(i, j);
+  return out;
+}
+
+Array product(const Array& a, const Array& b) {
+  Array out(a.rows, b.cols);
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t l = 0; l < a.cols; ++l)
+      for (std::size_t j = 0; j < b.cols; ++j) out(i, j) += a(i, l) * b(l, j);
+  return out;
+}
+
+/// Well conditioned and symmetric positive definite.
+Array positive_definite(Random& random, std::size_t n) {
+  const Array factor = random.array(n, n + 5);
+  Array a = product(factor, transposed(factor));
+  for (std::size_t i = 0; i < n; ++i) a(i, i) += 1;
+  return a;
+}
+
+Array lower_of(const Array& a) {
+  Array out = a;
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t j = i + 1; j < a.cols; ++j) out(i, j) = 0;
+  return out;
+}
+
+/// The lower triangle of one, the upper of the other.
+Array joined(const Array& lower, const Array& upper) {
+  Array out = lower;
+  for (std::size_t i = 0; i < out.rows; ++i)
+    for (std::size_t j = i + 1; j < out.cols; ++j) out(i, j) = upper(i, j);
+  return out;
+}
+
+struct Sizes {
+  std::size_t m, n, k;
+};
+const std::vector<Sizes> product_sizes = {{0, 3, 2},   {3, 0, 2},    {3, 4, 0},  {1, 1, 1},    {1, 9, 5},
+                                          {1, 70, 33}, {7, 1, 3},    {5, 6, 7},  {33, 65, 17}, {128, 64, 96},
+                                          {2, 300, 3}, {100, 90, 80}};
+
+template <class T>
+void gemm(Backend& on, double tolerance) {
+  Random random(11);
+  for (const auto [m, n, k] : product_sizes)
+    for (const Transpose a_op : {Transpose::no, Transpose::yes})
+      for (const Transpose b_op : {Transpose::no, Transpose::yes})
+        for (const double beta : {0.0, 0.5}) {
+          const Array a = random.array(m, k);
+          const Array b = random.array(k, n);
+          // With beta 0 what was there must not matter, NaN least of all.
+          const Array c = beta == 0 ? Array(m, n, NAN) : random.array(m, n);
+          Array expected = product(a, b);
+          for (std::size_t i = 0; i < expected.values.size(); ++i)
+            expected.values[i] = 0.75 * expected.values[i] + (beta == 0 ? 0 : beta * c.values[i]);
+          Placed<T> placed_a(on, a_op == Transpose::no ? a : transposed(a), 1);
+          Placed<T> placed_b(on, b_op == Transpose::no ? b : transposed(b), 2);
+          Placed<T> placed_c(on, c, 3);
+          on.gemm(a_op, b_op, static_cast<T>(0.75), placed_a, placed_b, static_cast<T>(beta), placed_c.view());
+          CHECK_CLOSE(placed_c.read(), expected, tolerance, tolerance * static_cast<double>(k + 1));
+        }
+}
+
+}  // namespace
+
+BACKEND_TEST("gemm, float32") { gemm<float>(on, 1e-6); }
+BACKEND_TEST("gemm, float64") { gemm<double>(on, 1e-14); }
+
+BACKEND_TEST("syrk fills the lower triangle alone") {
+  Random random(12);
+  for (const auto [m, n, k] : product_sizes)
+    for (const Transpose a_op : {Transpose::no, Transpose::yes})
+      for (const double beta : {0.0, 0.5}) {
+        const Array a = random.array(n, k);
+        const Array c = random.array(n, n);
+        Array expected = product(a, transposed(a));
+        for (std::size_t i = 0; i < expected.values.size(); ++i)
+          expected.values[i] = 0.75 * expected.values[i] + beta * c.values[i];
+        Placed<double> placed_a(on, a_op == Transpose::no ? a : transposed(a), 1);
+        Placed<double> placed_c(on, beta == 0 ? joined(Array(n, n, NAN), c) : c, 2);
+        on.syrk(a_op, 0.75, placed_a, beta, placed_c);
+        CHECK_CLOSE(placed_c.read(), joined(expected, c), 1e-14, 1e-14 * static_cast<double>(k + 1));
+      }
+}
+
+BACKEND_TEST("potrf factors the lower triangle and leaves the upper alone") {
+  Random random(13);
+  for (const std::size_t n : {0, 1, 2, 5, 33, 100, 257}) {
+    const Array a = positive_definite(random, n);
+    Placed<double> placed(on, joined(a, Array(n, n, 55)), 1);
+    CHECK(on.potrf(placed) == 0);
+    const Array l = placed.read();
+    CHECK_SAME(joined(l, Array(n, n, 55)), l);
+    const Array factor = lower_of(l);
+    CHECK_CLOSE(product(factor, transposed(factor)), a, 1e-12, 1e-12 * static_cast<double>(n));
+  }
+}
+
+BACKEND_TEST("potrf names the leading minor that is not positive") {
+  Random random(14);
+  for (const std::size_t n : {1, 5, 100, 200})
+    for (const std::size_t bad : {std::size_t{0}, n / 2, n - 1}) {
+      Array a = positive_definite(random, n);
+      a(bad, bad) = -1;
+      CHECK(on.potrf(Placed<double>(on, a, 1)) == bad + 1);
+      a(bad, bad) = 0;
+      CHECK(on.potrf(Placed<double>(on, a, 1)) == bad + 1);
+    }
+}
+
+BACKEND_TEST("potrf takes NaN and infinity anywhere in the lower triangle as not positive") {
+  Random random(15);
+  for (const double bad : {NAN, INFINITY, -INFINITY})
+    for (const std::size_t n : {1, 4, 130})
+      for (int trial = 0; trial < 10; ++trial) {
+        Array a = positive_definite(random, n);
+        const std::size_t i = random.below(n);
+        a(i, random.below(i + 1)) = bad;
+        CHECK(on.potrf(Placed<double>(on, a)) != 0);
+      }
+}
+
+BACKEND_TEST("trsm solves from both sides, with L and its transpose") {
+  Random random(16);
+  for (const Side side : {Side::left, Side::right})
+    for (const Transpose op : {Transpose::no, Transpose::yes})
+      for (const auto& [rows, cols] : edge_shapes) {
+        const std::size_t n = side == Side::left ? rows : cols;
+        Array l = lower_of(random.array(n, n, -1 / (1 + static_cast<double>(n)), 1 / (1 + static_cast<double>(n))));
+        for (std::size_t i = 0; i < n; ++i) l(i, i) += 2;
+        const Array x = random.array(rows, cols);
+        const Array matrix = op == Transpose::no ? l : transposed(l);
+        Placed<double> b(on, side == Side::left ? product(matrix, x) : product(x, matrix), 2);
+        Placed<double> placed_l(on, joined(l, Array(n, n, NAN)), 1);
+        on.trsm(side, op, placed_l, b);
+        CHECK_CLOSE(b.read(), x, 1e-12, 1e-12);
+      }
+}
+
+BACKEND_TEST("mirror_lower makes a matrix symmetric") {
+  Random random(17);
+  for (const std::size_t n : {0, 1, 2, 31, 32, 33, 100, 300}) {
+    const Array a = random.array(n, n);
+    Placed<double> placed(on, a, 1);
+    on.mirror_lower(placed);
+    CHECK_SAME(placed.read(), joined(a, transposed(a)));
+  }
+}
