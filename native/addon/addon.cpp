@@ -1,0 +1,90 @@
+// What `require` of the addon returns: NativeAddon of src/native/addon.ts.
+
+#include <napi.h>
+
+#include "addon/arguments.h"
+#include "addon/cancellation_handle.h"
+#include "addon/engine_handles.h"
+#include "addon/model_handle.h"
+#include "addon/tensor_files.h"
+#include "backend/self_test.h"
+
+namespace lyaplock::addon {
+
+namespace {
+
+Napi::Value system_info(const Napi::CallbackInfo& info) {
+  return with_javascript_errors(info.Env(), [&] {
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("backend", process_backend()->description());
+    object.Set("threads", static_cast<double>(process_threads()));
+    return object;
+  });
+}
+
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  const std::size_t threads = count(info[0], "threads");
+  with_javascript_errors(info.Env(), [&] { set_process_threads(threads); });
+  return info.Env().Undefined();
+}
+
+Napi::Value run_self_test(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr, [] { return self_test(*process_backend()); },
+      [](Napi::Env env, const SelfTest& test) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("productError", test.product_error);
+        object.Set("factorError", test.factor_error);
+        object.Set("float32Gigaflops", test.float32_gigaflops);
+        object.Set("float64Gigaflops", test.float64_gigaflops);
+        return object;
+      });
+}
+
+Napi::Value create_cancellation(const Napi::CallbackInfo& info) {
+  return CancellationHandle::wrap(info.Env(), std::make_shared<Cancellation>());
+}
+
+template <class Class>
+void define(Napi::Env env, AddonData& data) {
+  Class::constructor(data) = Napi::Persistent(Class::define(env));
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  auto owned = std::make_unique<AddonData>(env);
+  AddonData* data = owned.release();  // the environment's from here on
+  env.SetInstanceData<AddonData>(data);
+  // Before anything else of the environment goes: work under way must not outlive it.
+  env.AddCleanupHook([](AddonData* ending) { ending->executor.reset(); }, data);
+
+  define<CancellationHandle>(env, *data);
+  define<MatrixHandle>(env, *data);
+  define<SecondMomentHandle>(env, *data);
+  define<KeySpaceHandle>(env, *data);
+  define<LayerEditorHandle>(env, *data);
+  define<ModelHandle>(env, *data);
+  define<KeyPassHandle>(env, *data);
+
+  const auto function = [&](const char* name, Napi::Value (*callback)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, callback, name));
+  };
+  function("systemInfo", system_info);
+  function("setThreads", set_threads);
+  function("selfTest", run_self_test);
+  function("createCancellation", create_cancellation);
+  function("createMatrix", create_matrix);
+  function("loadModel", load_model);
+  function("createSecondMoment", create_second_moment);
+  function("createKeySpace", create_key_space);
+  function("createLayerEditor", create_layer_editor);
+  function("residuals", compute_residuals);
+  function("readTensors", read_tensors);
+  function("writeTensors", write_tensors);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(lyaplock, initialize)
+
+}  // namespace lyaplock::addon

@@ -1,0 +1,58 @@
+// The addon's own thread.
+#pragma once
+
+#include <napi.h>
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/cancellation.h"
+
+namespace lyaplock::addon {
+
+/// One piece of work: `run` on the executor's thread, then `finish` on JavaScript's.
+class Task {
+ public:
+  virtual ~Task() = default;
+  /// Must not throw, and must not touch a JavaScript value.
+  virtual void run() noexcept = 0;
+  virtual void finish(Napi::Env env) = 0;
+};
+
+/// Runs the tasks of one JavaScript environment on a thread of its own, one after the other: handles need no locks, and
+/// Node's own pool, which a service's files and sockets wait for, stays free. Keeps the process alive while there
+/// is work and not longer.
+class Executor {
+ public:
+  explicit Executor(Napi::Env env);
+  /// Drops what waits, cancels what can be cancelled, and waits for what runs.
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  void submit(std::unique_ptr<Task> task, std::shared_ptr<Cancellation> cancellation);
+
+ private:
+  struct Entry {
+    std::unique_ptr<Task> task;
+    std::shared_ptr<Cancellation> cancellation;
+  };
+  void work();
+  void finished(Napi::Env env, std::unique_ptr<Task> task);
+
+  Napi::Env env_;
+  Napi::ThreadSafeFunction javascript_;
+  std::size_t pending_ = 0;  // used on JavaScript's thread alone
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Entry> waiting_;
+  std::shared_ptr<Cancellation> running_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace lyaplock::addon

@@ -1,0 +1,126 @@
+#include "addon/matrix_handle.h"
+
+#include "addon/arguments.h"
+
+namespace lyaplock::addon {
+
+namespace {
+
+/// A typed array over memory that JavaScript's collector frees: large results are not copied on JavaScript's thread.
+template <class Array, class T>
+Napi::Value lend(Napi::Env env, std::vector<T> values) {
+  if (values.empty()) return Array::New(env, 0);
+  auto owned = std::make_unique<std::vector<T>>(std::move(values));
+  const std::size_t count = owned->size();
+  const auto free = [](Napi::BasicEnv, void*, std::vector<T>* hint) { const std::unique_ptr<std::vector<T>> last(hint); };
+  const auto buffer = Napi::ArrayBuffer::New(env, owned->data(), count * sizeof(T), free, owned.get());
+  (void)owned.release();
+  return Array::New(env, count, buffer, 0);
+}
+
+template <class T, class Source>
+Matrix<T> converted(Backend& backend, const Matrix<Source>& source) {
+  Matrix<T> out(backend, source.rows(), source.cols());
+  backend.convert(source.view(), out.view());
+  return out;
+}
+
+}  // namespace
+
+std::size_t AnyMatrix::rows() const {
+  return std::visit([](const auto& matrix) { return matrix.rows(); }, values);
+}
+std::size_t AnyMatrix::cols() const {
+  return std::visit([](const auto& matrix) { return matrix.cols(); }, values);
+}
+std::size_t AnyMatrix::bytes() const {
+  return std::visit([](const auto& matrix) { return matrix.bytes(); }, values);
+}
+
+ConstMatrixView<float> AnyMatrix::as_floats(Matrix<float>& storage) const {
+  if (const auto* floats = std::get_if<Matrix<float>>(&values)) return floats->view();
+  storage = converted<float>(*backend, std::get<Matrix<double>>(values));
+  return storage.view();
+}
+
+ConstMatrixView<double> AnyMatrix::as_doubles(Matrix<double>& storage) const {
+  if (const auto* doubles = std::get_if<Matrix<double>>(&values)) return doubles->view();
+  storage = converted<double>(*backend, std::get<Matrix<float>>(values));
+  return storage.view();
+}
+
+std::vector<float> AnyMatrix::to_host_floats() const {
+  Matrix<float> storage;
+  return download<float>(*backend, as_floats(storage));
+}
+
+std::vector<double> AnyMatrix::to_host_doubles() const {
+  Matrix<double> storage;
+  return download<double>(*backend, as_doubles(storage));
+}
+
+MatrixHandle::MatrixHandle(const Napi::CallbackInfo& info) : Handle(info) {
+  reported_bytes_ = static_cast<std::int64_t>(native(info.Env())->bytes());
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), reported_bytes_);
+}
+
+void MatrixHandle::Finalize(Napi::Env env) { Napi::MemoryManagement::AdjustExternalMemory(env, -reported_bytes_); }
+
+Napi::Function MatrixHandle::define(Napi::Env env) {
+  return DefineClass(env, "NativeMatrix",
+                     {InstanceAccessor<&MatrixHandle::rows>("rows"), InstanceAccessor<&MatrixHandle::cols>("cols"),
+                      InstanceAccessor<&MatrixHandle::type>("type"),
+                      InstanceMethod<&MatrixHandle::to_float32_array>("toFloat32Array"),
+                      InstanceMethod<&MatrixHandle::to_float64_array>("toFloat64Array"),
+                      dispose_method()});
+}
+
+Napi::Value MatrixHandle::rows(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(native(info.Env())->rows()));
+}
+
+Napi::Value MatrixHandle::cols(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(native(info.Env())->cols()));
+}
+
+Napi::Value MatrixHandle::type(const Napi::CallbackInfo& info) {
+  const bool single = std::holds_alternative<Matrix<float>>(native(info.Env())->values);
+  return Napi::String::New(info.Env(), single ? "float32" : "float64");
+}
+
+Napi::Value MatrixHandle::to_float32_array(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr, [matrix = native(info.Env())] { return matrix->to_host_floats(); },
+      [](Napi::Env env, std::vector<float> values) { return lend<Napi::Float32Array>(env, std::move(values)); });
+}
+
+Napi::Value MatrixHandle::to_float64_array(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr, [matrix = native(info.Env())] { return matrix->to_host_doubles(); },
+      [](Napi::Env env, std::vector<double> values) { return lend<Napi::Float64Array>(env, std::move(values)); });
+}
+
+Napi::Value create_matrix(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::size_t rows = count(info[1], "rows"), cols = count(info[2], "cols");
+  return with_javascript_errors(env, [&]() -> Napi::Value {
+    if (!info[0].IsTypedArray())
+      throw Error(ErrorCode::invalid_argument, "values must be a Float32Array or a Float64Array");
+    const std::shared_ptr<Backend> backend = process_backend();
+    switch (info[0].As<Napi::TypedArray>().TypedArrayType()) {
+      case napi_float32_array: {
+        const auto array = info[0].As<Napi::Float32Array>();
+        const std::span<const float> values(array.Data(), array.ElementLength());
+        return MatrixHandle::give(env, backend, upload<float>(*backend, values, rows, cols));
+      }
+      case napi_float64_array: {
+        const auto array = info[0].As<Napi::Float64Array>();
+        const std::span<const double> values(array.Data(), array.ElementLength());
+        return MatrixHandle::give(env, backend, upload<double>(*backend, values, rows, cols));
+      }
+      default: throw Error(ErrorCode::invalid_argument, "values must be a Float32Array or a Float64Array");
+    }
+  });
+}
+
+}  // namespace lyaplock::addon

@@ -1,0 +1,268 @@
+#include "addon/model_handle.h"
+
+#include <cmath>
+
+#include "addon/arguments.h"
+#include "addon/engine_handles.h"
+#include "addon/matrix_handle.h"
+#include "model/forward.h"
+#include "model/generate.h"
+#include "model/values.h"
+#include "model/weight_change.h"
+
+namespace lyaplock::addon {
+
+namespace {
+
+ModelDescription description(const Napi::Value& value) {
+  const Napi::Object object = addon::object(value, "The model description");
+  const auto size = [&](const char* name) { return count(object.Get(name), name); };
+  const std::string activation = text(object.Get("activation"), "activation");
+  ModelDescription model{.family = text(object.Get("family"), "family"),
+                         .layers = size("layers"),
+                         .width = size("width"),
+                         .heads = size("heads"),
+                         .key_value_heads = size("keyValueHeads"),
+                         .head_width = size("headWidth"),
+                         .feed_forward_width = size("feedForwardWidth"),
+                         .vocabulary = size("vocabulary"),
+                         .positions = size("positions"),
+                         .norm_epsilon = static_cast<float>(number(object.Get("normEpsilon"), "normEpsilon")),
+                         .tied_head = boolean(object.Get("tiedHead"), "tiedHead"),
+                         .rotary_base = number(object.Get("rotaryBase"), "rotaryBase"),
+                         .activation = Activation::silu};
+  if (activation == "gelu_tanh")
+    model.activation = Activation::gelu_tanh;
+  else if (activation == "gelu")
+    model.activation = Activation::gelu_exact;
+  else if (activation != "silu")
+    throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument), "There is no activation " + activation);
+  return model;
+}
+
+ValuePrompts value_prompts(const Napi::Value& value) {
+  const Napi::Object object = addon::object(value, "The prompts");
+  ValuePrompts prompts{.batch = token_batch(object.Get("batch")),
+                       .facts = integers(object.Get("facts"), "facts"),
+                       .lookups = integers(object.Get("lookups"), "lookups"),
+                       .labels = {},
+                       .bare = integers(object.Get("bare"), "bare")};
+  const auto sequences = integers(object.Get("labelSequences"), "labelSequences");
+  const auto positions = integers(object.Get("labelPositions"), "labelPositions");
+  const auto tokens = integers(object.Get("labelTokens"), "labelTokens");
+  if (sequences.size() != positions.size() || sequences.size() != tokens.size())
+    throw to_javascript(value.Env(), name_of(ErrorCode::shape), "The three lists of labels must be of one length");
+  for (std::size_t i = 0; i < sequences.size(); ++i)
+    prompts.labels.push_back({sequences[i], positions[i], tokens[i]});
+  return prompts;
+}
+
+ValueOptions value_options(const Napi::Object& object) {
+  const auto real = [&](const char* name) { return static_cast<float>(number(object.Get(name), name)); };
+  return {.layer = count(object.Get("layer"), "layer"),
+          .steps = count(object.Get("steps"), "steps"),
+          .learning_rate = real("learningRate"),
+          .weight_decay = real("weightDecay"),
+          .kl_factor = real("klFactor"),
+          .clamp_norm_factor = real("clampNormFactor"),
+          .stop_loss = real("stopLoss")};
+}
+
+Napi::Value to_object(Napi::Env env, Values result) {
+  std::vector<std::int32_t> iterations;
+  std::vector<float> losses, likelihood, divergences;
+  for (const ValueProgress& progress : result.progress) {
+    iterations.push_back(progress.iterations);
+    losses.push_back(progress.loss);
+    likelihood.push_back(progress.likelihood_loss);
+    divergences.push_back(progress.divergence);
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("values", MatrixHandle::give(env, process_backend(), std::move(result.values)));
+  object.Set("initial", MatrixHandle::give(env, process_backend(), std::move(result.initial)));
+  object.Set("iterations", to_array(env, iterations));
+  object.Set("losses", to_array(env, losses));
+  object.Set("likelihoodLosses", to_array(env, likelihood));
+  object.Set("divergences", to_array(env, divergences));
+  if (!result.trajectories.empty()) {
+    Napi::Array trajectories = Napi::Array::New(env, result.trajectories.size());
+    for (std::size_t i = 0; i < result.trajectories.size(); ++i) {
+      Napi::Object trajectory = Napi::Object::New(env);
+      trajectory.Set("losses", to_array(env, result.trajectories[i].losses));
+      trajectory.Set("gradients", to_array(env, result.trajectories[i].gradients));
+      trajectory.Set("deltas", to_array(env, result.trajectories[i].deltas));
+      trajectories.Set(static_cast<std::uint32_t>(i), trajectory);
+    }
+    object.Set("trajectories", trajectories);
+  }
+  return object;
+}
+
+/// The layer of an argument, which must be one of the model's.
+std::size_t layer_of(const Napi::Value& value, const Transformer& model) {
+  const std::size_t layer = count(value, "layer");
+  if (layer >= model.description().layers)
+    throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument),
+                        "There is no layer " + std::to_string(layer) + " in a model of " +
+                            std::to_string(model.description().layers));
+  return layer;
+}
+
+}  // namespace
+
+Napi::Function ModelHandle::define(Napi::Env env) {
+  return DefineClass(env, "NativeModel",
+                     {InstanceMethod<&ModelHandle::logits>("logits"), InstanceMethod<&ModelHandle::score>("score"),
+                      InstanceMethod<&ModelHandle::generate>("generate"),
+                      InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
+                      InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
+                      InstanceMethod<&ModelHandle::begin_keys>("beginKeys"),
+                      InstanceMethod<&ModelHandle::weight>("weight"),
+                      InstanceMethod<&ModelHandle::set_drift>("setDrift"),
+                      InstanceMethod<&ModelHandle::set_weight>("setWeight"),
+                      InstanceMethod<&ModelHandle::weight_change>("weightChange"),
+                      InstanceMethod<&ModelHandle::save>("save"), dispose_method()});
+}
+
+Napi::Value ModelHandle::logits(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
+  return promise(
+      info.Env(), token,
+      [model = native(info.Env()), batch = token_batch(info[0]), rows = integers(info[1], "rows"), token] {
+        return logits_of(*model, batch, rows, *token);
+      },
+      [](Napi::Env env, Matrix<float> logits) { return MatrixHandle::give(env, process_backend(), std::move(logits)); });
+}
+
+Napi::Value ModelHandle::score(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Cancellation> token = cancellation(info, 3);
+  return promise(
+      info.Env(), token,
+      [model = native(info.Env()), batch = token_batch(info[0]), rows = integers(info[1], "rows"),
+       targets = integers(info[2], "targets"), token] { return lyaplock::score(*model, batch, rows, targets, *token); },
+      [](Napi::Env env, const Scores& scores) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("losses", to_array(env, scores.losses));
+        object.Set("greedy", to_array(env, scores.greedy));
+        return object;
+      });
+}
+
+Napi::Value ModelHandle::generate(const Napi::CallbackInfo& info) {
+  const Napi::Object given = object(info[1], "The options");
+  const GenerateOptions options{.max_length = count(given.Get("maxLength"), "maxLength"),
+                                .top_k = count(given.Get("topK"), "topK"),
+                                .seed = count(given.Get("seed"), "seed")};
+  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
+  return promise(
+      info.Env(), token,
+      [model = native(info.Env()), prompts = token_batch(info[0]), options, token] {
+        return lyaplock::generate(*model, prompts, options, *token);
+      },
+      [](Napi::Env env, const TokenBatch& batch) { return addon::to_object(env, batch); });
+}
+
+Napi::Value ModelHandle::accumulate_moments(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::vector<std::size_t> layers = counts(info[1], "layers");
+  std::vector<std::shared_ptr<SecondMoment>> moments;
+  const auto given = object(info[2], "moments");
+  for (std::uint32_t i = 0; i < layers.size(); ++i) moments.push_back(SecondMomentHandle::unwrap(env, given.Get(i)));
+  const std::shared_ptr<Cancellation> token = cancellation(info, 3);
+  return promise(env, token,
+                 [model = native(env), batch = token_batch(info[0]), layers, moments = std::move(moments), token] {
+                   const auto take = [&](std::size_t i, ConstMatrixView<float> keys) { moments[i]->add(keys); };
+                   for_each_key(*model, batch, layers, take, *token);
+                 });
+}
+
+Napi::Value ModelHandle::optimize_values(const Napi::CallbackInfo& info) {
+  const Napi::Object given = object(info[1], "The options");
+  const bool trajectory = boolean(given.Get("trajectory"), "trajectory");
+  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
+  return promise(
+      info.Env(), token,
+      [model = native(info.Env()), prompts = value_prompts(info[0]), options = value_options(given), trajectory,
+       token] { return lyaplock::optimize_values(*model, prompts, options, trajectory, *token); },
+      [](Napi::Env env, Values values) { return to_object(env, std::move(values)); });
+}
+
+Napi::Value ModelHandle::begin_keys(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Object given = object(info[0], "The prompts");
+  KeyPrompts prompts{.batch = token_batch(given.Get("batch")),
+                     .facts = integers(given.Get("facts"), "facts"),
+                     .shares = floats(given.Get("shares"), "shares"),
+                     .bare = integers(given.Get("bare"), "bare")};
+  return with_javascript_errors(env, [&] {
+    const std::shared_ptr<Transformer> model = native(env);
+    return KeyPassHandle::wrap(
+        env, std::make_shared<OwnedKeyPass>(OwnedKeyPass{model, KeyPass(*model, std::move(prompts))}));
+  });
+}
+
+Napi::Value ModelHandle::weight(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_of(info[0], *model);
+  return promise(
+      info.Env(), nullptr,
+      [model, layer] {
+        const ConstMatrixView<float> weight = model->weights().blocks[layer].down.weight;
+        Matrix<float> copy(model->backend(), weight.rows, weight.cols);
+        model->backend().copy(weight, copy);
+        return copy;
+      },
+      [](Napi::Env env, Matrix<float> weight) { return MatrixHandle::give(env, process_backend(), std::move(weight)); });
+}
+
+Napi::Value ModelHandle::set_drift(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_of(info[0], *model);
+  return promise(info.Env(), nullptr, [model, layer, drift = MatrixHandle::unwrap(info.Env(), info[1])] {
+    Matrix<double> storage;
+    lyaplock::set_drift(*model, layer, drift->as_doubles(storage));
+  });
+}
+
+Napi::Value ModelHandle::set_weight(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_of(info[0], *model);
+  return promise(info.Env(), nullptr, [model, layer, weight = MatrixHandle::unwrap(info.Env(), info[1])] {
+    Matrix<float> storage;
+    lyaplock::set_weight(*model, layer, weight->as_floats(storage));
+  });
+}
+
+Napi::Value ModelHandle::weight_change(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_of(info[0], *model);
+  return promise(
+      info.Env(), nullptr, [model, layer] { return weight_change_of(*model, layer); },
+      [](Napi::Env env, const WeightChange& change) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("norm", change.norm);
+        object.Set("originalNorm", change.original_norm);
+        object.Set("changed", static_cast<double>(change.changed));
+        object.Set("elements", static_cast<double>(change.elements));
+        return object;
+      });
+}
+
+Napi::Value ModelHandle::save(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), nullptr,
+                 [model = native(info.Env()), directory = text(info[0], "directory")] {
+                   model->weights().save(directory);
+                 });
+}
+
+Napi::Value load_model(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
+  return promise(
+      info.Env(), token,
+      [model = description(info[0]), files = texts(info[1], "files"), token] {
+        return std::shared_ptr<Transformer>(Transformer::load(process_backend(), model, files, *token));
+      },
+      ModelHandle::wrap);
+}
+
+}  // namespace lyaplock::addon

@@ -1,0 +1,54 @@
+// NativeModel and NativeKeyPass of src/native/addon.ts.
+#pragma once
+
+#include "addon/handle.h"
+#include "model/key_pass.h"
+#include "model/transformer.h"
+
+namespace lyaplock::addon {
+
+class ModelHandle final : public Handle<ModelHandle, Transformer> {
+ public:
+  static constexpr const char* kName = "model";
+  static constexpr napi_type_tag kTag = {0x6c7961706c6f636bULL, 6};
+  using Handle::Handle;
+  static Napi::FunctionReference& constructor(AddonData& data) { return data.model; }
+  static Napi::Function define(Napi::Env env);
+
+ private:
+  Napi::Value logits(const Napi::CallbackInfo& info);
+  Napi::Value score(const Napi::CallbackInfo& info);
+  Napi::Value generate(const Napi::CallbackInfo& info);
+  Napi::Value accumulate_moments(const Napi::CallbackInfo& info);
+  Napi::Value optimize_values(const Napi::CallbackInfo& info);
+  Napi::Value begin_keys(const Napi::CallbackInfo& info);
+  Napi::Value weight(const Napi::CallbackInfo& info);
+  Napi::Value set_drift(const Napi::CallbackInfo& info);
+  Napi::Value set_weight(const Napi::CallbackInfo& info);
+  Napi::Value weight_change(const Napi::CallbackInfo& info);
+  Napi::Value save(const Napi::CallbackInfo& info);
+};
+
+/// A pass together with the model it reads.
+struct OwnedKeyPass {
+  std::shared_ptr<Transformer> model;
+  KeyPass pass;
+};
+
+class KeyPassHandle final : public Handle<KeyPassHandle, OwnedKeyPass> {
+ public:
+  static constexpr const char* kName = "key pass";
+  static constexpr napi_type_tag kTag = {0x6c7961706c6f636bULL, 7};
+  using Handle::Handle;
+  static Napi::FunctionReference& constructor(AddonData& data) { return data.key_pass; }
+  static Napi::Function define(Napi::Env env);
+
+ private:
+  Napi::Value keys(const Napi::CallbackInfo& info);
+  Napi::Value outputs(const Napi::CallbackInfo& info);
+};
+
+/// loadModel(description, files, cancellation)
+Napi::Value load_model(const Napi::CallbackInfo& info);
+
+}  // namespace lyaplock::addon

@@ -1,0 +1,287 @@
+/**
+ * What the native addon offers, all of it: read this file and you know what C++ does for TypeScript.
+ *
+ * True for everything below: calls return at once and the work runs on a thread of the addon's own, one call after the
+ * other for each JavaScript environment; a failed call rejects with an Error that has a `code` (`ERR_…`) and leaves its
+ * inputs as they were; matrices are row-major, shapes are written [rows, cols]; typed arrays that go in are copied
+ * before the call returns, those that come out belong to the caller; `n` counts tokens of a batch, `u` facts, `m` is the
+ * width of the model, `d` the width of the down-projection's input.
+ */
+
+/** Sequences one after the other, without padding. */
+export interface TokenBatch {
+  /** Token ids of all sequences, [n]. */
+  tokens: Int32Array;
+  /** Where each sequence starts, and the end: [sequences + 1], rising from 0 to n. No sequence is empty. */
+  offsets: Int32Array;
+}
+
+/** A matrix in native memory, float32 or float64. Freed by `dispose` or with the handle. */
+export interface NativeMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly type: "float32" | "float64";
+  /** The content, [rows * cols]; rounds to nearest where the matrix is wider. */
+  toFloat32Array(): Promise<Float32Array>;
+  toFloat64Array(): Promise<Float64Array>;
+  dispose(): void;
+}
+
+/** Stops the calls it was given to: they reject with ERR_ABORTED. */
+export interface NativeCancellation {
+  cancel(): void;
+}
+
+/** What native code needs to know of a model's config.json. `family` names a row of native/model/families.cpp. */
+export interface ModelDescription {
+  family: string;
+  layers: number;
+  width: number;
+  heads: number;
+  keyValueHeads: number;
+  headWidth: number;
+  feedForwardWidth: number;
+  vocabulary: number;
+  positions: number;
+  normEpsilon: number;
+  tiedHead: boolean;
+  /** Base of the rotary angles; ignored by families with learned positions. */
+  rotaryBase: number;
+  activation: "silu" | "gelu" | "gelu_tanh";
+}
+
+/** The prompts over which the values of u facts are optimised; rows of `batch` in any order. */
+export interface ValuePrompts {
+  batch: TokenBatch;
+  /** The fact of each sequence, [sequences], 0 … u - 1. */
+  facts: Int32Array;
+  /** The position of the subject's last token in each sequence, [sequences]. */
+  lookups: Int32Array;
+  /** Labels: sequence, position in it, and token to predict there; [labels] each. A sequence without labels is its fact's
+   * KL prompt; every fact has exactly one, and at least one with labels. */
+  labelSequences: Int32Array;
+  labelPositions: Int32Array;
+  labelTokens: Int32Array;
+  /** The sequence of each fact whose state at its lookup is the fact's initial value, [u]: the bare prompt. */
+  bare: Int32Array;
+}
+
+/** Section 6 of the reference, under its own names. */
+export interface ValueOptions {
+  /** Output of this block is what is optimised. */
+  layer: number;
+  steps: number;
+  learningRate: number;
+  weightDecay: number;
+  klFactor: number;
+  clampNormFactor: number;
+  /** A fact stops when its loss falls below: 0.05 in the published code. */
+  stopLoss: number;
+  /** Keep loss, gradient and delta of every iteration. */
+  trajectory: boolean;
+}
+
+export interface ValueResult {
+  /** z = initial + delta, [u, m] float32. */
+  values: NativeMatrix;
+  /** h0, [u, m] float32. */
+  initial: NativeMatrix;
+  /** Forward passes of each fact, and the losses of the last one; [u] each. */
+  iterations: Int32Array;
+  losses: Float32Array;
+  likelihoodLosses: Float32Array;
+  divergences: Float32Array;
+  /** With `trajectory`: per fact, losses [iterations]; gradients and deltas [steps taken, m], delta after step and clamp. */
+  trajectories?: { losses: Float32Array; gradients: Float32Array; deltas: Float32Array }[];
+}
+
+/** Sequences cut at the lookup position, read layer by layer while the layers are being edited. */
+export interface KeyPrompts {
+  batch: TokenBatch;
+  /** The fact of each sequence, and its share in the fact's key (shares of one fact sum to 1); [sequences] each. */
+  facts: Int32Array;
+  shares: Float32Array;
+  /** The sequence of each fact at whose last token the block's output is read, [u]. */
+  bare: Int32Array;
+}
+
+/**
+ * Goes up through the layers once. Between two layers only what lies above the edited down-projection is computed, with
+ * the weights as they are then.
+ */
+export interface NativeKeyPass {
+  /** Keys [u, d] float64 at `layer`, which must rise from call to call. */
+  keys(layer: number, cancellation?: NativeCancellation): Promise<NativeMatrix>;
+  /** Output [u, m] float64 of block `layer` at the last token of the bare prompts, from the layer of the last `keys`. */
+  outputs(layer: number, cancellation?: NativeCancellation): Promise<NativeMatrix>;
+  dispose(): void;
+}
+
+export interface GenerateOptions {
+  /** Total tokens of each sequence, its prompt included; a prompt that is already as long stays as it is. */
+  maxLength: number;
+  /** Draw among the k most probable tokens, renormalised; 1 is greedy. */
+  topK: number;
+  /** Sequence i draws from a stream of its own, made from (seed, i). */
+  seed: number;
+}
+
+/** A transformer with float32 arithmetic. */
+export interface NativeModel {
+  /** Logits [rows, vocabulary] at chosen tokens (indices into batch.tokens, [rows]). */
+  logits(batch: TokenBatch, rows: Int32Array, cancellation?: NativeCancellation): Promise<NativeMatrix>;
+  /** For query j: −log p(targets[j]) after token rows[j], and the most probable token there. */
+  score(
+    batch: TokenBatch,
+    rows: Int32Array,
+    targets: Int32Array,
+    cancellation?: NativeCancellation,
+  ): Promise<{ losses: Float32Array; greedy: Int32Array }>;
+  /** Prompts extended by sampling. */
+  generate(batch: TokenBatch, options: GenerateOptions, cancellation?: NativeCancellation): Promise<TokenBatch>;
+  /** Adds the down-projection's inputs at every token to the moment of each layer (rising), one forward pass. */
+  accumulateMoments(
+    batch: TokenBatch,
+    layers: number[],
+    moments: NativeSecondMoment[],
+    cancellation?: NativeCancellation,
+  ): Promise<void>;
+  optimizeValues(
+    prompts: ValuePrompts,
+    options: ValueOptions,
+    cancellation?: NativeCancellation,
+  ): Promise<ValueResult>;
+  beginKeys(prompts: KeyPrompts): NativeKeyPass;
+
+  /** The down-projection's weight as it is now, [m, d] float32, whatever the checkpoint's orientation. */
+  weight(layer: number): Promise<NativeMatrix>;
+  /** Weight = float32(original + drift), drift [m, d] float64. */
+  setDrift(layer: number, drift: NativeMatrix): Promise<void>;
+  /** Puts back a weight that `weight` gave. */
+  setWeight(layer: number, weight: NativeMatrix): Promise<void>;
+  /** Frobenius norms of weight − original and of the original, and how many elements differ. */
+  weightChange(layer: number): Promise<{ norm: number; originalNorm: number; changed: number; elements: number }>;
+  /** Writes the model's weight files into an existing directory under their own names: edited matrices as F32, in the
+   * checkpoint's orientation; everything else byte for byte. */
+  save(directory: string): Promise<void>;
+  dispose(): void;
+}
+
+/** Σ k kᵀ over keys k, [d, d] float64, and their count. */
+export interface NativeSecondMoment {
+  readonly width: number;
+  readonly count: number;
+  /** Adds rows [n, d]. */
+  add(keys: NativeMatrix): Promise<void>;
+  merge(other: NativeSecondMoment): Promise<void>;
+  /** C = Σ k kᵀ / count, [d, d] float64, both triangles. ERR_INVALID_ARGUMENT before the first key. */
+  mean(): Promise<NativeMatrix>;
+  dispose(): void;
+}
+
+/** C = L Lᵀ. */
+export interface NativeKeySpace {
+  readonly width: number;
+  /** Smallest and largest diagonal element of L, squared; their ratio bounds the condition of C from below. */
+  readonly smallestPivot: number;
+  readonly largestPivot: number;
+  /** What was added to C's diagonal. */
+  readonly ridge: number;
+  /** L⁻¹ k for every row k: [n, d] → [n, d]. */
+  whiten(keys: NativeMatrix): Promise<NativeMatrix>;
+  /** L⁻ᵀ k̃ for every row: [n, d] → [n, d]. */
+  lift(whitened: NativeMatrix): Promise<NativeMatrix>;
+  dispose(): void;
+}
+
+export type UpdateForm = "dual" | "primal";
+
+/** Figures of one update, float64. Losses are per corpus token; λ is not in them. */
+export interface UpdateReport {
+  /** tr(D C Dᵀ) after the update. */
+  preservationLoss: number;
+  /** ‖D⁺ − D‖ and ‖R‖, Frobenius. */
+  updateNorm: number;
+  residualNorm: number;
+  /** ‖Q (G + μI) − Y‖ / ‖Y‖, or ‖D (S + μC) − N‖ / ‖N‖ in the primal form. */
+  solveResidual: number;
+  form: UpdateForm;
+  flops: number;
+}
+
+/** One batch in a layer's ledger. Values are relative to the original weight W0: outputs are W0 k + value. */
+export interface LedgerBatch {
+  /** [u, d] */
+  keys: NativeMatrix;
+  /** What the batch was meant to reach when it was solved, [u, m]. */
+  targets: NativeMatrix;
+  /** What it reached, [u, m]. */
+  values: NativeMatrix;
+}
+
+/** One layer's ledger of edited facts, and the drift D of its weight that serves them. */
+export interface NativeLayerEditor {
+  readonly facts: number;
+  /** Bytes held. */
+  readonly bytes: number;
+  /** Adds keys [u, d] and residuals [u, m] and solves anew with the weight μ. Without a form, the cheaper one. */
+  update(
+    keys: NativeMatrix,
+    residuals: NativeMatrix,
+    weight: number,
+    form?: UpdateForm,
+    cancellation?: NativeCancellation,
+  ): Promise<UpdateReport>;
+  /** D, [m, d] float64. */
+  drift(): Promise<NativeMatrix>;
+  /** The last batch, float64: all that cannot be recomputed. */
+  lastBatch(): Promise<LedgerBatch>;
+  /** Puts an earlier batch back, in order, without solving; then `replayLast` once. */
+  replay(keys: NativeMatrix, values: NativeMatrix): Promise<void>;
+  /** Puts the last batch back by solving it as `update` did, to the same bits. */
+  replayLast(keys: NativeMatrix, targets: NativeMatrix, weight: number, form: UpdateForm): Promise<void>;
+  dispose(): void;
+}
+
+export interface SystemInfo {
+  /** "cpu (OpenBLAS Haswell, 2 threads)". */
+  backend: string;
+  threads: number;
+}
+
+/** A numerical check of the machine: relative error of products and factors against naive ones, and measured speed. */
+export interface SelfTest {
+  productError: number;
+  factorError: number;
+  float32Gigaflops: number;
+  float64Gigaflops: number;
+}
+
+export interface NativeAddon {
+  systemInfo(): SystemInfo;
+  /** Before any other use; 0 is one per core. ERR_INVALID_ARGUMENT afterwards, if the number differs. */
+  setThreads(threads: number): void;
+  selfTest(): Promise<SelfTest>;
+
+  createCancellation(): NativeCancellation;
+  /** Copies [rows, cols] values. */
+  createMatrix(values: Float32Array | Float64Array, rows: number, cols: number): NativeMatrix;
+  /** Maps the files and reads the weights. Names and shapes are checked against the description. */
+  loadModel(
+    description: ModelDescription,
+    files: string[],
+    cancellation?: NativeCancellation,
+  ): Promise<NativeModel>;
+  createSecondMoment(width: number): NativeSecondMoment;
+  /** Factors C [d, d]; a positive `ridge` ε adds ε·tr(C)/d to the diagonal. ERR_NOT_POSITIVE_DEFINITE names the pivot. */
+  createKeySpace(covariance: NativeMatrix, ridge: number): Promise<NativeKeySpace>;
+  createLayerEditor(keySpace: NativeKeySpace, valueWidth: number): NativeLayerEditor;
+  /** (values − outputs) / layersLeft, [u, m] float64. */
+  residuals(values: NativeMatrix, outputs: NativeMatrix, layersLeft: number): Promise<NativeMatrix>;
+
+  /** Reads every tensor of a safetensors file, floating-point types only. Leading dimensions become rows; a vector is one
+   * row. */
+  readTensors(path: string): Promise<{ tensors: Record<string, NativeMatrix>; metadata: Record<string, string> }>;
+  /** Writes beside and renames. */
+  writeTensors(path: string, tensors: Record<string, NativeMatrix>, metadata: Record<string, string>): Promise<void>;
+}
