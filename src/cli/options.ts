@@ -1,0 +1,104 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { MethodName } from "../run/index.js";
+
+/** Options of every command. */
+export interface CommonOptions {
+  device: "auto" | "cpu" | "cuda";
+  threads?: number;
+  json?: boolean;
+}
+
+/** Options of the commands that edit. Left undefined where not given, so that a resumed run knows the difference. */
+export interface EditingOptions extends CommonOptions {
+  method?: MethodName;
+  alpha?: number;
+  batch?: number;
+  layers?: number[];
+  hparams?: string;
+  contextTemplates?: string;
+  moments?: string;
+  text?: string[];
+  seed?: number;
+  skipBad?: boolean;
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"))
+    .addOption(new Option("--threads <n>", "CPU threads (default: one per core)").argParser(positiveInteger))
+    .option("--json", "print the result as JSON on stdout");
+}
+
+export function addModelOption(command: Command): Command {
+  return command.requiredOption("--model <source>", "builtin:atlas, or a directory with config.json and safetensors");
+}
+
+export function addEditingOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--method <name>", "editing method (default: lyaplock)").choices(["lyaplock"]))
+    .addOption(
+      new Option(
+        "--alpha <x>",
+        "preservation threshold, as a multiple of the loss after the first batch (default: that of the hyperparameters, or 60)",
+      ).argParser(numberFromOne),
+    )
+    .addOption(new Option("--batch <n>", "facts edited together (default: 100)").argParser(positiveInteger))
+    .addOption(layersOption("layers to edit, in place of those in the hyperparameters"))
+    .option("--hparams <file>", "hyperparameters, under the names of the published JSON files")
+    .option(
+      "--context-templates <file>",
+      "JSON: groups of texts with {} for the prompt (default: sampled from the model)",
+    )
+    .option("--text <file...>", "texts to collect second moments from, once: a text a line, or a JSON array of strings")
+    .option("--moments <dir>", "second moments collected before: layer-<i>.safetensors")
+    .addOption(seedOption())
+    .option("--skip-bad", "leave out facts that cannot be edited, and record them, instead of stopping");
+}
+
+export function seedOption(): Option {
+  return new Option("--seed <n>", "seed of everything drawn at random (default: 42)").argParser(wholeNumber);
+}
+
+export function layersOption(description: string): Option {
+  return new Option("--layers <list>", `${description}: 2,3,4 or 2-4, from 0`).argParser(layerList);
+}
+
+export function positiveInteger(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) < 1 || !Number.isSafeInteger(Number(text))) {
+    throw new InvalidArgumentError("Expected a whole number from 1.");
+  }
+  return Number(text);
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {
+    throw new InvalidArgumentError("Expected a whole number from 0.");
+  }
+  return Number(text);
+}
+
+export function numberFromOne(text: string): number {
+  const number = Number(text);
+  if (text.trim() === "" || !(number >= 1) || !Number.isFinite(number)) {
+    throw new InvalidArgumentError("Expected a number, 1 or more.");
+  }
+  return number;
+}
+
+/** "2,3,4", "2-4", "0,2-4": rising, without repetition. */
+export function layerList(text: string): number[] {
+  const layers = text.split(",").flatMap(layerRange);
+  if (layers.some((layer, index) => index > 0 && layer <= layers[index - 1]!)) {
+    throw new InvalidArgumentError("Layers must rise, each once.");
+  }
+  return layers;
+}
+
+function layerRange(text: string): number[] {
+  const match = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(text.trim());
+  if (match === null) throw new InvalidArgumentError("Expected layers like 2,3,4 or 2-4.");
+  const first = Number(match[1]);
+  const last = Number(match[2] ?? match[1]);
+  if (last < first) throw new InvalidArgumentError("Expected layers like 2,3,4 or 2-4.");
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}

@@ -1,0 +1,11 @@
+export { cacheDirectory } from "./cache-directory.js";
+export { type Dataset, datasets, openDataset, type RecordOptions } from "./datasets.js";
+export { readFacts, type UnreadableFact } from "./facts.js";
+export type { CounterFactRecord, Fact } from "./records.js";
+export {
+  type CachedMomentsOptions,
+  cachedSecondMoments,
+  readSecondMoments,
+  writeSecondMoments,
+} from "./second-moments-files.js";
+export { readTexts } from "./texts.js";

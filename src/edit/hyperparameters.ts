@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { describeIssues } from "../base/json-file.js";
+import { LyaplockError } from "../errors.js";
+import type { ModelConfig } from "../model/config.js";
+
+/** How values are optimised and updates weighed; in brackets the names of the published JSON files (reference, section 2). */
+export interface Hyperparameters {
+  /** Edited layers, rising, from 0 (`layers`). Values are optimised at the output of the last one. */
+  layers: number[];
+  /** Forward passes per value at most; one fewer Adam steps (`v_num_grad_steps`). */
+  steps: number;
+  /** Of Adam (`v_lr`). */
+  learningRate: number;
+  /** Of ‖δ‖ / ‖h0‖² (`v_weight_decay`). */
+  weightDecay: number;
+  /** Of KL at "{subject} is a" (`kl_factor`). */
+  klFactor: number;
+  /** ‖δ‖ ≤ clampNormFactor · ‖h0‖ (`clamp_norm_factor`). */
+  clampNormFactor: number;
+  /** λ, the weight of the preserved knowledge (`mom2_update_weight`). */
+  covarianceWeight: number;
+  /** α, where the file names one; the method's own option wins (`alpha`). */
+  alpha?: number | undefined;
+}
+
+const positive = z.number().positive();
+const published = z.looseObject({
+  layers: z.array(z.int().nonnegative()).nonempty(),
+  v_num_grad_steps: z.int().positive(),
+  v_lr: positive,
+  v_weight_decay: z.number().nonnegative(),
+  kl_factor: z.number().nonnegative(),
+  clamp_norm_factor: positive,
+  mom2_update_weight: positive,
+  alpha: z.number().gte(1).optional(),
+  fact_token: z.literal("subject_last").optional(),
+});
+
+/**
+ * Hyperparameters from the published JSON form; names that these methods do not use are left alone.
+ *
+ * @throws ERR_INVALID_ARGUMENT naming the field.
+ */
+export function parseHyperparameters(json: unknown): Hyperparameters {
+  const parsed = published.safeParse(json);
+  if (!parsed.success) {
+    throw new LyaplockError("ERR_INVALID_ARGUMENT", `hyperparameters: ${describeIssues(parsed.error)}`);
+  }
+  const { data } = parsed;
+  const hyperparameters: Hyperparameters = {
+    layers: data.layers,
+    steps: data.v_num_grad_steps,
+    learningRate: data.v_lr,
+    weightDecay: data.v_weight_decay,
+    klFactor: data.kl_factor,
+    clampNormFactor: data.clamp_norm_factor,
+    covarianceWeight: data.mom2_update_weight,
+    ...(data.alpha === undefined ? {} : { alpha: data.alpha }),
+  };
+  checkLayers(hyperparameters.layers);
+  return hyperparameters;
+}
+
+/** @throws ERR_INVALID_ARGUMENT unless there are layers and they rise. */
+export function checkLayers(layers: readonly number[]): void {
+  const rising = layers.every((layer, i) => i === 0 || layer > layers[i - 1]!);
+  if (layers.length > 0 && rising) return;
+  throw new LyaplockError(
+    "ERR_INVALID_ARGUMENT",
+    `layers must be at least one, rising; received ${layers.join(", ") || "none"}`,
+  );
+}
+
+/** LyapLock's published values by number of layers: gpt2-xl has 48, Llama-3-8B 32 (reference, section 2.1). */
+const PUBLISHED = [
+  { family: "gpt2", depth: 48, layers: [13, 14, 15, 16, 17], steps: 20, learningRate: 0.5 },
+  { family: "llama", depth: 32, layers: [4, 5, 6, 7, 8], steps: 25, learningRate: 0.1 },
+];
+
+/**
+ * The published values of the family; for a model of another depth its layers are moved in proportion, which is a start
+ * and no measurement.
+ */
+export function defaultHyperparameters({ family, layers: depth }: ModelConfig): Hyperparameters {
+  const row = PUBLISHED.find((candidate) => candidate.family === family);
+  if (row === undefined) {
+    throw new LyaplockError("ERR_INVALID_ARGUMENT", `there are no default hyperparameters for ${family}; give a file`);
+  }
+  const scaled = row.layers.map((layer) => Math.min(depth - 1, Math.round((layer * depth) / row.depth)));
+  return {
+    layers: [...new Set(scaled)],
+    steps: row.steps,
+    learningRate: row.learningRate,
+    weightDecay: 0.5,
+    klFactor: 0.0625,
+    clampNormFactor: 0.75,
+    covarianceWeight: 1000,
+  };
+}

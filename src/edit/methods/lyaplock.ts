@@ -1,0 +1,96 @@
+import type { LedgerBatch, NativeKeySpace, NativeLayerEditor, NativeMatrix } from "../../native/addon.js";
+import { addon, call } from "../../native/index.js";
+import type { Hyperparameters } from "../hyperparameters.js";
+import type { LayerReport } from "../report.js";
+import { VirtualQueue } from "../virtual-queue.js";
+import type { EditingMethod, LayerMethod, LayerState } from "./method.js";
+
+export interface LyapLockOptions {
+  /** α: the preservation loss is held at or under α times that of the first batch. The paper's default is 60. */
+  alpha?: number | undefined;
+  /** λ, in place of the hyperparameters' (`mom2_update_weight`). */
+  covarianceWeight?: number | undefined;
+}
+
+/**
+ * LyapLock: every batch minimises the editing error of all facts so far plus μ times the preservation loss, and a virtual
+ * queue raises μ while that loss is over its threshold, so that its long-run average stays under it.
+ *
+ * @see "LyapLock: Bounded Knowledge Preservation in Sequential Large Language Model Editing", section 3; reference, section 9
+ */
+export function lyaplock({ alpha = 60, covarianceWeight }: LyapLockOptions = {}): EditingMethod {
+  VirtualQueue.create({ alpha }); // refuses a bad one here, where it was given
+  return {
+    name: "lyaplock",
+    options: { alpha, ...(covarianceWeight === undefined ? {} : { covarianceWeight }) },
+    forLayer: (layer, keySpace, valueWidth, hyperparameters) =>
+      new LyapLockLayer(layer, alpha, weightOf(hyperparameters, covarianceWeight), keySpace, valueWidth),
+  };
+}
+
+function weightOf(hyperparameters: Hyperparameters, chosen: number | undefined): number {
+  return chosen ?? hyperparameters.covarianceWeight;
+}
+
+class LyapLockLayer implements LayerMethod {
+  private readonly editor: NativeLayerEditor;
+  private queue: VirtualQueue;
+  private last: LayerState["last"] = null;
+
+  constructor(
+    private readonly layer: number,
+    alpha: number,
+    private readonly covarianceWeight: number,
+    keySpace: NativeKeySpace,
+    valueWidth: number,
+  ) {
+    this.editor = addon().createLayerEditor(keySpace, valueWidth);
+    this.queue = VirtualQueue.create({ alpha });
+  }
+
+  async update(keys: NativeMatrix, residuals: NativeMatrix): Promise<LayerReport> {
+    const weight = this.queue.weight(this.covarianceWeight);
+    const done = await call(() => this.editor.update(keys, residuals, weight));
+    this.queue = this.queue.after(done.preservationLoss);
+    this.last = { weight, form: done.form };
+    return {
+      layer: this.layer,
+      preservationLoss: done.preservationLoss,
+      baseLoss: this.queue.baseLoss,
+      threshold: this.queue.threshold,
+      queue: this.queue.queue,
+      weight,
+      updateNorm: done.updateNorm,
+      residualNorm: done.residualNorm,
+      solveResidual: done.solveResidual,
+      form: done.form,
+    };
+  }
+
+  state(): LayerState {
+    return { layer: this.layer, queue: this.queue.toJSON(), last: this.last };
+  }
+
+  lastBatch(): Promise<LedgerBatch> {
+    return call(() => this.editor.lastBatch());
+  }
+
+  restore({ queue, last }: LayerState): void {
+    this.queue = VirtualQueue.create({ alpha: this.queue.alpha }, queue);
+    this.last = last;
+  }
+
+  async replay({ keys, targets, values }: LedgerBatch, last: boolean): Promise<void> {
+    if (!last || this.last === null) return call(() => this.editor.replay(keys, values));
+    const { weight, form } = this.last;
+    await call(() => this.editor.replayLast(keys, targets, weight, form));
+  }
+
+  drift(): Promise<NativeMatrix> {
+    return call(() => this.editor.drift());
+  }
+
+  dispose(): void {
+    this.editor.dispose();
+  }
+}

@@ -1,0 +1,43 @@
+import type { UpdateForm } from "../native/addon.js";
+
+/** What one batch did to one layer. Losses are per corpus token; λ is not in them. */
+export interface LayerReport {
+  layer: number;
+  /** tr((W − W0) C (W − W0)ᵀ) after the update. */
+  preservationLoss: number;
+  /** The same after the first batch: D_base. */
+  baseLoss: number;
+  /** α · D_base. */
+  threshold: number;
+  /** q = a·Z after this batch; 1 is its floor. */
+  queue: number;
+  /** μ, the weight this batch was solved with. */
+  weight: number;
+  /** ‖ΔW‖ and ‖R‖, Frobenius. */
+  updateNorm: number;
+  residualNorm: number;
+  /** Relative residual of the linear solve. */
+  solveResidual: number;
+  form: UpdateForm;
+}
+
+/** How the optimisation of one fact's value ended. */
+export interface ValueReport {
+  caseId: number;
+  /** Forward passes. */
+  iterations: number;
+  /** Total loss in the last one. */
+  loss: number;
+}
+
+/** One batch of a sequential edit. */
+export interface BatchReport {
+  /** From 1. */
+  batch: number;
+  /** Facts edited so far, this batch included. */
+  edits: number;
+  layers: LayerReport[];
+  values: ValueReport[];
+  /** Seconds spent. */
+  seconds: { values: number; keys: number; updates: number };
+}

@@ -1,0 +1,12 @@
+/**
+ * The algebra of sequential editing, for people who bring their own activations.
+ *
+ * @module
+ */
+export { KeySpace } from "./engine/key-space.js";
+export { LayerEditor, type UpdateOptions } from "./engine/layer-editor.js";
+export { Matrix, type MatrixLike } from "./engine/matrix.js";
+export { MomentAccumulator } from "./engine/moment-accumulator.js";
+export { type QueueState, VirtualQueue } from "./edit/virtual-queue.js";
+export { type ErrorCode, LyaplockError } from "./errors.js";
+export type { UpdateForm, UpdateReport } from "./native/addon.js";

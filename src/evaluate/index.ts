@@ -1,0 +1,4 @@
+export { CHUNK_CASES, type EvaluateOptions, evaluate } from "./evaluate.js";
+export { scoreCases } from "./score-cases.js";
+export type { CaseScores, PromptScore } from "./scores.js";
+export { type Metrics, type Statistic, summarize } from "./summarize.js";

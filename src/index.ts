@@ -1,0 +1,26 @@
+/**
+ * Sequential editing of thousands of facts in a language model, with a bound on what it forgets.
+ *
+ * @module
+ */
+export { type Dataset, datasets, openDataset, readFacts } from "./data/index.js";
+export type { CounterFactRecord, Fact } from "./data/records.js";
+export { cachedSecondMoments, readSecondMoments, writeSecondMoments } from "./data/second-moments-files.js";
+export { checkFacts, type FactCheck } from "./edit/checks.js";
+export { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./edit/context-templates.js";
+export { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "./edit/hyperparameters.js";
+export { type EditingMethod, type LyapLockOptions, methods } from "./edit/methods/index.js";
+export type { BatchReport, LayerReport, ValueReport } from "./edit/report.js";
+export { type CollectOptions, collectSecondMoments, SecondMoments } from "./edit/second-moments.js";
+export {
+  type EditOptions,
+  type EditorOptions,
+  type EditorState,
+  type EditProgress,
+  SequentialEditor,
+} from "./edit/sequential-editor.js";
+export { type ErrorCode, LyaplockError } from "./errors.js";
+export { type CaseScores, evaluate, type Metrics, type PromptScore, type Statistic, summarize } from "./evaluate/index.js";
+export { LanguageModel } from "./model/language-model.js";
+export { loadModel } from "./model/load.js";
+export { type ExperimentOptions, type ExperimentResult, runExperiment } from "./run/index.js";

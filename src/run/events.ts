@@ -1,0 +1,23 @@
+import type { BatchReport } from "../edit/report.js";
+
+/** How far a part of the work has come. */
+export interface Progress {
+  /** "second moments", "checks", "metrics before", "editing", "metrics after". */
+  stage: string;
+  /** Inside the stage: "batch 3 of 10: values". */
+  detail?: string;
+  done: number;
+  /** Absent where nobody knows beforehand. */
+  of?: number;
+  /** What is counted: "facts", "tokens", "cases". */
+  unit: string;
+}
+
+/** What a run tells while it is under way. None of these may throw. */
+export interface RunEvents {
+  onProgress?(progress: Progress): void;
+  /** Something a person should know, in a sentence. */
+  onNote?(text: string): void;
+  /** A batch is in the weights and on the disk. */
+  onBatch?(report: BatchReport): void;
+}

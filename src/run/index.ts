@@ -1,0 +1,17 @@
+export { collectMoments, type MomentsOptions } from "./collect-moments.js";
+export { type DemoOptions, runDemo } from "./demo.js";
+export { checkEdit, type EditOptions, type EditOutcome, editModel } from "./edit-model.js";
+export type { EditRecord } from "./edited-model.js";
+export { packageVersion } from "./environment.js";
+export { type EvaluationOptions, evaluateDataset } from "./evaluate-dataset.js";
+export type { Progress, RunEvents } from "./events.js";
+export type { Example } from "./examples.js";
+export { type ExperimentResult, runExperiment } from "./experiment.js";
+export { writeLogits } from "./logits-file.js";
+export type { ExperimentOptions, MethodName } from "./request.js";
+export { isResumable } from "./run-directory.js";
+export type { RunRecord } from "./run-record.js";
+export type { Seconds } from "./seconds.js";
+export type { SkippedFact } from "./skipped.js";
+export type { CaseLine, Summary } from "./summary.js";
+export type { WeightChange } from "./weight-changes.js";

@@ -1,0 +1,144 @@
+import { randomUUID } from "node:crypto";
+import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { z } from "zod";
+import { LyaplockError } from "../errors.js";
+import { named } from "./files.js";
+
+/** Who holds a lock. A process id alone can come back as another process, so its start is kept where it is known. */
+const holderSchema = z.object({
+  pid: z.number().int().positive(),
+  host: z.string(),
+  /** Clock ticks between boot and start, from /proc; null where there is no /proc. */
+  started: z.string().nullable(),
+  token: z.string(),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/** Locks this process holds, so that it does not take its own for a dead process's. */
+const held = new Set<string>();
+
+/**
+ * A lock file that names its holder. The lock of a process that has died is taken over.
+ *
+ * The file comes into place by `link`, which fails if there is one, and is whole from the first instant on.
+ */
+export class Lock {
+  private constructor(
+    private readonly path: string,
+    private readonly token: string,
+  ) {}
+
+  /** ERR_RUN_DIRECTORY if a live process holds it, or one on another machine does. */
+  static async acquire(path: string): Promise<Lock> {
+    const token = randomUUID();
+    const own = `${path}.${token}`;
+    const holder: Holder = { pid: process.pid, host: hostname(), started: await startOf(process.pid), token };
+    return named("lock", path, async () => {
+      await writeFile(own, JSON.stringify(holder));
+      try {
+        while (!(await linkIfAbsent(own, path))) await removeIfStale(path, `${own}.stale`);
+      } finally {
+        await unlink(own);
+      }
+      held.add(token);
+      return new Lock(path, token);
+    });
+  }
+
+  /** Throws like `acquire` if someone holds the lock, and changes nothing. */
+  static async refuseIfHeld(path: string): Promise<void> {
+    const holder = await readHolder(path);
+    if (holder !== undefined) await refuseIfAlive(path, holder);
+  }
+
+  async release(): Promise<void> {
+    held.delete(this.token);
+    const holder = await readHolder(this.path);
+    if (holder?.token === this.token) await unlink(this.path);
+  }
+}
+
+async function linkIfAbsent(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/**
+ * Two processes may find the same stale lock. Renaming gives it to one of them; if what was renamed turns out to be the
+ * lock the other one has made in the meantime, it goes back.
+ */
+async function removeIfStale(path: string, aside: string): Promise<void> {
+  const holder = await readHolder(path);
+  if (holder === undefined) return;
+  await refuseIfAlive(path, holder);
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  const renamed = await readHolder(aside);
+  if (renamed?.token !== holder.token) await linkIfAbsent(aside, path);
+  await unlink(aside);
+}
+
+/** Undefined where there is no lock. One that cannot be read is nobody's: `acquire` never leaves such a file. */
+async function readHolder(path: string): Promise<Holder | undefined> {
+  let content: string;
+  try {
+    content = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    return holderSchema.parse(JSON.parse(content));
+  } catch (error) {
+    throw new LyaplockError("ERR_RUN_DIRECTORY", `${path} is not a lock of lyaplock. Look at it and remove it.`, {
+      cause: error,
+    });
+  }
+}
+
+async function refuseIfAlive(path: string, holder: Holder): Promise<void> {
+  if (holder.host !== hostname()) {
+    throw new LyaplockError(
+      "ERR_RUN_DIRECTORY",
+      `${path}: in use by process ${holder.pid} on ${holder.host}. If that process is gone, remove the file.`,
+    );
+  }
+  if (await isAlive(holder)) {
+    throw new LyaplockError(
+      "ERR_RUN_DIRECTORY",
+      `${path}: in use by process ${holder.pid}. Wait for it, or stop it first.`,
+    );
+  }
+}
+
+async function isAlive(holder: Holder): Promise<boolean> {
+  if (holder.pid === process.pid) return held.has(holder.token);
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // it lives and is someone else's
+  }
+  return holder.started === null || (await startOf(holder.pid)) === holder.started;
+}
+
+/** Null where /proc does not tell, or tells that the process is a zombie: dead, and not yet collected by its parent. */
+async function startOf(pid: number): Promise<string | null> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    // After the name, which is in parentheses and may hold spaces, the fields are: 3 the state, …, 22 the start.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? null : (fields[19] ?? null);
+  } catch {
+    return null;
+  }
+}

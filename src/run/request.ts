@@ -1,0 +1,150 @@
+import { resolve } from "node:path";
+import { LyaplockError } from "../errors.js";
+
+/** What a run can be asked. What is left out takes its default, or on resuming what the run was asked at first. */
+export interface ExperimentOptions {
+  /** The run directory. */
+  directory: string;
+  /** Go on with an interrupted run; where there is none, begin one. */
+  resume?: boolean;
+  /** "builtin:atlas" or a model directory. */
+  model?: string;
+  /** "atlas" or "counterfact:FILE". */
+  dataset?: string;
+  method?: MethodName;
+  /** The first records of the dataset to edit; all of them if left out. */
+  edits?: number;
+  /** Facts per batch. The preservation threshold is α times the loss after the first batch, so this matters. */
+  batch?: number;
+  alpha?: number;
+  seed?: number;
+  /** Edited layers, in place of those in the hyperparameters. */
+  layers?: number[];
+  /** A file of hyperparameters in the reference's names. */
+  hparams?: string;
+  /** A file of context templates. */
+  contextTemplates?: string;
+  /** A directory of second moments, layer-<i>.safetensors. */
+  moments?: string;
+  /** Text files to collect second moments from, where no directory of them is given. */
+  text?: string[];
+  /** Evaluate the unedited model too. */
+  metricsBefore?: boolean;
+  /** Leave out facts that cannot be edited, instead of refusing the run. */
+  skipBad?: boolean;
+}
+
+export type MethodName = "lyaplock";
+
+/** The options of a run with nothing left open; kept in run.json. */
+export interface RunRequest {
+  model: string;
+  dataset: string;
+  method: MethodName;
+  /** null: all records. */
+  edits: number | null;
+  batch: number;
+  /** null: what the hyperparameters say, or 60. Never null in run.json. */
+  alpha: number | null;
+  seed: number;
+  layers: number[] | null;
+  hparams: string | null;
+  contextTemplates: string | null;
+  moments: string | null;
+  text: string[] | null;
+  metricsBefore: boolean;
+  skipBad: boolean;
+}
+
+const defaults = {
+  method: "lyaplock",
+  edits: null,
+  batch: 100,
+  alpha: null,
+  seed: 42,
+  layers: null,
+  hparams: null,
+  contextTemplates: null,
+  moments: null,
+  text: null,
+  metricsBefore: false,
+  skipBad: false,
+} as const;
+
+/** Options that say where content is found. Content may move between sessions: it is compared by hash, not by place. */
+const places = ["model", "dataset", "hparams", "contextTemplates", "moments", "text"] as const;
+
+/** Completes the options of a new run. */
+export function completeRequest(options: ExperimentOptions): RunRequest {
+  const { model, dataset } = options;
+  if (model === undefined) throw missing("a model", "--model builtin:atlas");
+  if (dataset === undefined) throw missing("a dataset", "--dataset atlas, or --dataset counterfact:FILE");
+  return { model: absoluteModel(model), dataset: absoluteDataset(dataset), ...defaults, ...given(options) };
+}
+
+/** Completes the options of a resumed run from what it was asked at first. ERR_RUN_DIRECTORY names those that differ. */
+export function completeFromRecord(options: ExperimentOptions, recorded: RunRequest): RunRequest {
+  const now = given(options);
+  refuseDifferences(
+    (Object.keys(now) as (keyof RunRequest)[])
+      .filter((name) => !(places as readonly string[]).includes(name))
+      .map((name) => ({ name: flag(name), recorded: recorded[name], now: now[name] })),
+  );
+  return { ...recorded, ...now };
+}
+
+export interface Difference {
+  name: string;
+  recorded: unknown;
+  now: unknown;
+}
+
+/** Throws if any pair differs, naming each. */
+export function refuseDifferences(pairs: Difference[]): void {
+  const differing = pairs.filter(({ recorded, now }) => JSON.stringify(recorded) !== JSON.stringify(now));
+  if (differing.length === 0) return;
+  const list = differing.map(({ name, recorded, now }) => `${name}: ${show(recorded)} then, ${show(now)} now`);
+  throw new LyaplockError(
+    "ERR_RUN_DIRECTORY",
+    `This run was begun with other options, and would not be one experiment.\n  ${list.join("\n  ")}\n` +
+      "Resume it with the options it was begun with (leave them out: they are in run.json), choose another directory, or remove this one.",
+  );
+}
+
+function show(value: unknown): string {
+  if (value === null || value === undefined) return "not given";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** batch → --batch, metricsBefore → --metrics-before. */
+function flag(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The options that were given, places made absolute so that a run can be resumed from anywhere. */
+function given(options: ExperimentOptions): Partial<RunRequest> {
+  const { directory: _directory, resume: _resume, ...rest } = options;
+  const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as typeof rest;
+  return {
+    ...set,
+    ...(set.model !== undefined && { model: absoluteModel(set.model) }),
+    ...(set.dataset !== undefined && { dataset: absoluteDataset(set.dataset) }),
+    ...(set.hparams !== undefined && { hparams: resolve(set.hparams) }),
+    ...(set.contextTemplates !== undefined && { contextTemplates: resolve(set.contextTemplates) }),
+    ...(set.moments !== undefined && { moments: resolve(set.moments) }),
+    ...(set.text !== undefined && { text: set.text.map((path) => resolve(path)) }),
+  };
+}
+
+function absoluteModel(source: string): string {
+  return source.startsWith("builtin:") ? source : resolve(source);
+}
+
+function absoluteDataset(spec: string): string {
+  const colon = spec.indexOf(":");
+  return colon < 0 ? spec : `${spec.slice(0, colon + 1)}${resolve(spec.slice(colon + 1))}`;
+}
+
+function missing(what: string, example: string): LyaplockError {
+  return new LyaplockError("ERR_INVALID_ARGUMENT", `A run needs ${what}: ${example}.`);
+}

@@ -1,0 +1,206 @@
+import { rm } from "node:fs/promises";
+import type { BatchReport } from "../edit/report.js";
+import type { CaseScores } from "../evaluate/index.js";
+import { Checkpoint } from "./checkpoint.js";
+import { readEditRecord, saveEditedModel } from "./edited-model.js";
+import { evaluateInChunks } from "./evaluation.js";
+import type { RunEvents } from "./events.js";
+import { chooseExamples, continuations, exampleOf, readExamples } from "./examples.js";
+import { exists, writeJson } from "./files.js";
+import { JsonLines, readJsonLines } from "./json-lines.js";
+import type { RunDirectory } from "./run-directory.js";
+import type { RunInputs } from "./run-inputs.js";
+import type { Stopwatch } from "./seconds.js";
+import { type CaseLine, caseLine, metricsAfter, metricsBefore, type Summary } from "./summary.js";
+
+/** A line of batches.jsonl. */
+type BatchLine = Omit<BatchReport, "values" | "seconds"> & {
+  seconds: BatchReport["seconds"] & { evaluation: number };
+  residentBytes: number;
+};
+
+/** One process's share of a run: from wherever the checkpoint is to the end. Every step finds out whether it is done. */
+export class Session {
+  constructor(
+    private readonly directory: RunDirectory,
+    private readonly inputs: RunInputs,
+    private readonly stopwatch: Stopwatch,
+    private readonly events: RunEvents,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async finish(): Promise<void> {
+    const checkpoint = await Checkpoint.open(this.directory.checkpoint);
+    this.stopwatch.continueFrom(checkpoint.state.seconds);
+
+    await this.exampleBefore();
+    const before = this.inputs.record.asked.metricsBefore ? await this.evaluateBefore(checkpoint) : undefined;
+    const layers = await this.edit(checkpoint);
+    await this.saveModel(layers);
+    await this.exampleAfter();
+    const cases = await this.evaluateAfter(checkpoint, before);
+
+    const summary: Summary = {
+      method: this.inputs.record.method.name,
+      edits: this.inputs.records.length,
+      before: metricsBefore(cases),
+      after: metricsAfter(cases),
+      seconds: this.stopwatch.read(),
+      layers,
+    };
+    await writeJson(this.directory.summary, summary);
+  }
+
+  /** Only while the model is unedited; later sessions find the file. */
+  private async exampleBefore(): Promise<void> {
+    if (await exists(this.directory.examples)) return;
+    const facts = chooseExamples(this.inputs.records);
+    const texts = await continuations(this.inputs.model, facts, this.signal);
+    await writeJson(
+      this.directory.examples,
+      facts.map((fact, index) => exampleOf(fact, texts[index]!, null)),
+    );
+  }
+
+  private async exampleAfter(): Promise<void> {
+    const examples = await readExamples(this.directory.examples);
+    const texts = await continuations(this.inputs.model, chooseExamples(this.inputs.records), this.signal);
+    await writeJson(
+      this.directory.examples,
+      examples.map((example, index) => ({ ...example, now: texts[index] })),
+    );
+  }
+
+  private async evaluateBefore(checkpoint: Checkpoint): Promise<CaseScores[]> {
+    const lines = await JsonLines.open(checkpoint.before, checkpoint.state.lines.before);
+    try {
+      const scores = await readAll<CaseScores>(checkpoint.before);
+      if (scores.length === this.inputs.records.length) return scores;
+      await this.evaluate("metrics before", scores.length, async (chunk) => {
+        await lines.append(chunk);
+        scores.push(...chunk);
+        await this.commitLines(checkpoint, { before: lines.bytes });
+      });
+      return scores;
+    } finally {
+      await lines.close();
+    }
+  }
+
+  /** Edits what is not yet edited, and returns how the layers stand after the last batch. */
+  private async edit(checkpoint: Checkpoint): Promise<BatchLine["layers"]> {
+    const { editor, records } = this.inputs;
+    const lines = await JsonLines.open(this.directory.batches, checkpoint.state.lines.batches);
+    try {
+      await checkpoint.restore(editor);
+      const size = this.inputs.record.asked.batch;
+      let layers = (await readAll<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
+      for (let start = checkpoint.state.editor?.edits ?? 0; start < records.length; start += size) {
+        const report = await this.editBatch(start, size);
+        await lines.append([batchLine(report)]);
+        await checkpoint.commitBatch(editor, {
+          lines: { ...checkpoint.state.lines, batches: lines.bytes },
+          seconds: this.stopwatch.read(),
+        });
+        layers = report.layers;
+        this.events.onBatch?.(report);
+      }
+      return layers;
+    } finally {
+      await lines.close();
+    }
+  }
+
+  private async editBatch(start: number, size: number): Promise<BatchReport> {
+    const { editor, records } = this.inputs;
+    const batch = `batch ${Math.floor(start / size) + 1} of ${Math.ceil(records.length / size)}`;
+    const tell = (detail: string, done: number) =>
+      this.events.onProgress?.({ stage: "editing", detail, done, of: records.length, unit: "facts" });
+    tell(batch, start);
+    const report = await editor.editBatch(records.slice(start, start + size), {
+      signal: this.signal,
+      // Values take nearly all the time, so they are what moves the bar.
+      onProgress: ({ phase, layer, facts }) =>
+        phase === "values"
+          ? tell(`${batch}: values`, start + facts)
+          : tell(
+              `${batch}: ${phase}${layer === undefined ? "" : `, layer ${layer}`}`,
+              Math.min(start + size, records.length),
+            ),
+    });
+    this.stopwatch.add("values", report.seconds.values);
+    this.stopwatch.add("keys", report.seconds.keys);
+    this.stopwatch.add("updates", report.seconds.updates);
+    return report;
+  }
+
+  private async saveModel(layers: BatchLine["layers"]): Promise<void> {
+    if ((await readEditRecord(this.directory.model)) !== undefined) return;
+    await rm(this.directory.model, { recursive: true, force: true }); // saved, but killed before its record
+    const { model, record, records } = this.inputs;
+    await this.stopwatch.time("saving", () =>
+      saveEditedModel(model, this.directory.model, {
+        original: record.model,
+        method: record.method,
+        hyperparameters: record.hyperparameters,
+        edits: records.length,
+        skipped: record.skipped,
+        layers,
+      }),
+    );
+  }
+
+  private async evaluateAfter(checkpoint: Checkpoint, before: CaseScores[] | undefined): Promise<CaseLine[]> {
+    const lines = await JsonLines.open(this.directory.cases, checkpoint.state.lines.cases);
+    try {
+      const cases = await readAll<CaseLine>(this.directory.cases);
+      if (cases.length === this.inputs.records.length) return cases;
+      await this.evaluate("metrics after", cases.length, async (chunk) => {
+        const next = chunk.map((after, index) => caseLine(before?.[cases.length + index], after));
+        await lines.append(next);
+        cases.push(...next);
+        await this.commitLines(checkpoint, { cases: lines.bytes });
+      });
+      return cases;
+    } finally {
+      await lines.close();
+    }
+  }
+
+  private async evaluate(
+    stage: string,
+    start: number,
+    onChunk: (scores: CaseScores[]) => Promise<void>,
+  ): Promise<void> {
+    const { model, records } = this.inputs;
+    let last = performance.now();
+    await evaluateInChunks(
+      model,
+      records,
+      { start, stage, events: this.events, signal: this.signal },
+      async (chunk) => {
+        const now = performance.now();
+        this.stopwatch.add("evaluation", (now - last) / 1000);
+        last = now;
+        await onChunk(chunk);
+      },
+    );
+  }
+
+  private commitLines(checkpoint: Checkpoint, lengths: Partial<typeof checkpoint.state.lines>): Promise<void> {
+    return checkpoint.commit({
+      lines: { ...checkpoint.state.lines, ...lengths },
+      seconds: this.stopwatch.read(),
+    });
+  }
+}
+
+function batchLine({ batch, edits, layers, seconds }: BatchReport): BatchLine {
+  return { batch, edits, layers, seconds: { ...seconds, evaluation: 0 }, residentBytes: process.memoryUsage.rss() };
+}
+
+async function readAll<T>(path: string): Promise<T[]> {
+  const records: T[] = [];
+  for await (const record of readJsonLines<T>(path)) records.push(record);
+  return records;
+}

@@ -1,0 +1,43 @@
+import type { LayerReport } from "../edit/report.js";
+import { type CaseScores, type Metrics, summarize } from "../evaluate/index.js";
+import type { Seconds } from "./seconds.js";
+
+/** Content of summary.json. */
+export interface Summary {
+  method: string;
+  edits: number;
+  /** Of the unedited model, on the same facts; null unless asked for. */
+  before: Metrics | null;
+  after: Metrics;
+  seconds: Seconds;
+  /** After the last batch. */
+  layers: LayerReport[];
+}
+
+/** Scores of one fact as cases.jsonl has them. */
+export type RecordedScores = Omit<CaseScores, "caseId">;
+
+/** A line of cases.jsonl. */
+export interface CaseLine {
+  caseId: number;
+  before: RecordedScores | null;
+  after: RecordedScores;
+}
+
+export function caseLine(before: CaseScores | undefined, after: CaseScores): CaseLine {
+  const { caseId, ...scores } = after;
+  return { caseId, before: before === undefined ? null : withoutId(before), after: scores };
+}
+
+function withoutId({ caseId: _, ...scores }: CaseScores): RecordedScores {
+  return scores;
+}
+
+export function metricsBefore(lines: readonly CaseLine[]): Metrics | null {
+  const cases = lines.flatMap(({ caseId, before }) => (before === null ? [] : [{ caseId, ...before }]));
+  return cases.length === 0 ? null : summarize(cases);
+}
+
+export function metricsAfter(lines: readonly CaseLine[]): Metrics {
+  return summarize(lines.map(({ caseId, after }) => ({ caseId, ...after })));
+}

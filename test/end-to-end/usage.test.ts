@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { lyaplock } from "./command.js";
+
+const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "doctor"];
+
+describe("help", () => {
+  it("names every command", async () => {
+    const { code, stdout } = await lyaplock(["--help"]);
+    expect(code).toBe(0);
+    for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
+  });
+
+  it.each(commands)("of %s goes to stdout and ends well", async (command) => {
+    const { code, stdout, stderr } = await lyaplock([command, "--help"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`Usage: lyaplock ${command}`);
+    for (const option of ["--device", "--threads", "--json"]) expect(stdout).toContain(option);
+  });
+
+  it("tells the version of the package", async () => {
+    const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+    expect((await lyaplock(["--version"])).stdout).toBe(`${version}\n`);
+  });
+});
+
+describe("wrong usage ends with 2", () => {
+  it.each([
+    [["frobnicate"], "frobnicate"],
+    [["run", "--out", "x"], "--model"],
+    [["edit", "--model", "m", "--facts", "f"], "--out"],
+    [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--alpha", "0.5"], "--alpha"],
+    [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--batch", "1.5"], "--batch"],
+    [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--layers", "4-2"], "--layers"],
+    [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--method", "magic"], "lyaplock"],
+    [["doctor", "--device", "tpu"], "auto"],
+    [["logits", "--model", "m", "--prompt", "p", "--all"], "--out"],
+  ])("%j", async (args, named) => {
+    const { code, stdout, stderr } = await lyaplock(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(named);
+    expect(stderr).toContain("--help");
+  });
+});
+
+describe("failures end with 1", () => {
+  it("cuda is not in this build, and says so", async () => {
+    const { code, stderr } = await lyaplock(["doctor", "--device", "cuda"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no CUDA.*--device cpu.*ERR_UNSUPPORTED/s);
+  });
+
+  it("machines are told the code", async () => {
+    const { code, stdout } = await lyaplock(["logits", "--model", "no/such", "--prompt", "p", "--json"]);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout).error.code).toBe("ERR_FILE");
+  });
+});

@@ -1,0 +1,66 @@
+import { resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { completeFromRecord, completeRequest } from "../../src/run/request.js";
+
+const asked = { directory: "runs/a", model: "models/m", dataset: "counterfact:data/c.json", alpha: 20, batch: 7 };
+
+describe("completeRequest", () => {
+  it("fills in what was left out and makes places absolute", () => {
+    expect(completeRequest(asked)).toEqual({
+      model: resolve("models/m"),
+      dataset: `counterfact:${resolve("data/c.json")}`,
+      method: "lyaplock",
+      edits: null,
+      batch: 7,
+      alpha: 20,
+      seed: 42,
+      layers: null,
+      hparams: null,
+      contextTemplates: null,
+      moments: null,
+      text: null,
+      metricsBefore: false,
+      skipBad: false,
+    });
+  });
+
+  it("leaves the names of built-in things alone", () => {
+    const request = completeRequest({ directory: "runs/a", model: "builtin:atlas", dataset: "atlas" });
+    expect(request).toMatchObject({ model: "builtin:atlas", dataset: "atlas" });
+  });
+
+  it.each([
+    [{ directory: "a", dataset: "atlas" }, "--model"],
+    [{ directory: "a", model: "m" }, "--dataset"],
+  ])("says what is missing in %j", (options, flag) => {
+    expect(() => completeRequest(options)).toThrow(flag);
+  });
+});
+
+describe("completeFromRecord", () => {
+  const recorded = completeRequest(asked);
+
+  it("takes everything from the record where nothing is given", () => {
+    expect(completeFromRecord({ directory: "runs/a", resume: true }, recorded)).toEqual(recorded);
+  });
+
+  it("accepts options that are given again", () => {
+    expect(completeFromRecord({ ...asked, resume: true }, recorded)).toEqual(recorded);
+  });
+
+  it("accepts another place, since content is compared by its hash", () => {
+    expect(completeFromRecord({ directory: "runs/a", model: "moved/m" }, recorded).model).toBe(resolve("moved/m"));
+  });
+
+  it("names every option that differs, and both values", () => {
+    const options = { ...asked, alpha: 60, metricsBefore: true, layers: [2, 3] };
+    expect(() => completeFromRecord(options, recorded)).toThrow(
+      expect.objectContaining({
+        code: "ERR_RUN_DIRECTORY",
+        message: expect.stringMatching(
+          /--alpha: 20 then, 60 now[\s\S]*--metrics-before: false then, true now[\s\S]*--layers: not given then, \[2,3\] now/,
+        ),
+      }),
+    );
+  });
+});
