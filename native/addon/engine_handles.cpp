@@ -78,10 +78,10 @@ Napi::Value SecondMomentHandle::mean(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value create_second_moment(const Napi::CallbackInfo& info) {
-  const std::size_t width = count(info[0], "width");
-  return with_javascript_errors(info.Env(), [&] {
-    return SecondMomentHandle::wrap(info.Env(), std::make_shared<SecondMoment>(process_backend(), width));
-  });
+  return promise(
+      info.Env(), nullptr,
+      [width = count(info[0], "width")] { return std::make_shared<SecondMoment>(process_backend(), width); },
+      SecondMomentHandle::wrap);
 }
 
 // --- key space --------------------------------------------------------------------------------------------------------
@@ -233,11 +233,12 @@ Napi::Value LayerEditorHandle::replay_last(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value create_layer_editor(const Napi::CallbackInfo& info) {
-  const std::shared_ptr<const KeySpace> space = KeySpaceHandle::unwrap(info.Env(), info[0]);
-  const std::size_t width = count(info[1], "valueWidth");
-  return with_javascript_errors(info.Env(), [&] {
-    return LayerEditorHandle::wrap(info.Env(), std::make_shared<LayerEditor>(space, width));
-  });
+  return promise(
+      info.Env(), nullptr,
+      [space = KeySpaceHandle::unwrap(info.Env(), info[0]), width = count(info[1], "valueWidth")] {
+        return std::make_shared<LayerEditor>(space, width);
+      },
+      LayerEditorHandle::wrap);
 }
 
 Napi::Value compute_residuals(const Napi::CallbackInfo& info) {

@@ -59,7 +59,8 @@ export async function collectSecondMoments(
   { layers, onProgress, signal }: CollectOptions,
 ): Promise<SecondMoments> {
   checkLayers(layers);
-  const sums = layers.map(() => addon().createSecondMoment(model.config.feedForwardWidth));
+  const width = model.config.feedForwardWidth;
+  const sums = await Promise.all(layers.map(() => call(() => addon().createSecondMoment(width))));
   const progress = { tokens: 0, texts: 0 };
   const turns = new Turns(signal);
   let waiting: number[][] = [];

@@ -264,7 +264,7 @@ export interface NativeAddon {
   selfTest(): Promise<SelfTest>;
 
   createCancellation(): NativeCancellation;
-  /** Copies [rows, cols] values. */
+  /** Copies [rows, cols] values, on the caller's thread: memory that JavaScript owns may be moved or freed later. */
   createMatrix(values: Float32Array | Float64Array, rows: number, cols: number): NativeMatrix;
   /** Maps the files and reads the weights. Names and shapes are checked against the description. */
   loadModel(
@@ -272,10 +272,10 @@ export interface NativeAddon {
     files: string[],
     cancellation?: NativeCancellation,
   ): Promise<NativeModel>;
-  createSecondMoment(width: number): NativeSecondMoment;
+  createSecondMoment(width: number): Promise<NativeSecondMoment>;
   /** Factors C [d, d]; a positive `ridge` ε adds ε·tr(C)/d to the diagonal. ERR_NOT_POSITIVE_DEFINITE names the pivot. */
   createKeySpace(covariance: NativeMatrix, ridge: number): Promise<NativeKeySpace>;
-  createLayerEditor(keySpace: NativeKeySpace, valueWidth: number): NativeLayerEditor;
+  createLayerEditor(keySpace: NativeKeySpace, valueWidth: number): Promise<NativeLayerEditor>;
   /** (values − outputs) / layersLeft, [u, m] float64. */
   residuals(values: NativeMatrix, outputs: NativeMatrix, layersLeft: number): Promise<NativeMatrix>;
 

@@ -25,7 +25,10 @@ export interface FixtureRun {
 }
 
 export function fixtureRun(family: Family): FixtureRun {
-  const hparams = officialJson<{ run: { alpha: number; batch_size: number }; lyaplock: object }>(family, "hparams.json");
+  const hparams = officialJson<{ run: { alpha: number; batch_size: number }; lyaplock: object }>(
+    family,
+    "hparams.json",
+  );
   return {
     facts: officialJson<Request[]>(family, "requests.json").map((request) => ({
       caseId: request.case_id,

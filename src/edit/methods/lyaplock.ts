@@ -1,6 +1,5 @@
-import type { LedgerBatch, NativeKeySpace, NativeLayerEditor, NativeMatrix } from "../../native/addon.js";
+import type { LedgerBatch, NativeLayerEditor, NativeMatrix } from "../../native/addon.js";
 import { addon, call } from "../../native/index.js";
-import type { Hyperparameters } from "../hyperparameters.js";
 import type { LayerReport } from "../report.js";
 import { VirtualQueue } from "../virtual-queue.js";
 import type { EditingMethod, LayerMethod, LayerState } from "./method.js";
@@ -23,17 +22,14 @@ export function lyaplock({ alpha = 60, covarianceWeight }: LyapLockOptions = {})
   return {
     name: "lyaplock",
     options: { alpha, ...(covarianceWeight === undefined ? {} : { covarianceWeight }) },
-    forLayer: (layer, keySpace, valueWidth, hyperparameters) =>
-      new LyapLockLayer(layer, alpha, weightOf(hyperparameters, covarianceWeight), keySpace, valueWidth),
+    forLayer: async (layer, keySpace, valueWidth, hyperparameters) => {
+      const editor = await call(() => addon().createLayerEditor(keySpace, valueWidth));
+      return new LyapLockLayer(layer, alpha, covarianceWeight ?? hyperparameters.covarianceWeight, editor);
+    },
   };
 }
 
-function weightOf(hyperparameters: Hyperparameters, chosen: number | undefined): number {
-  return chosen ?? hyperparameters.covarianceWeight;
-}
-
 class LyapLockLayer implements LayerMethod {
-  private readonly editor: NativeLayerEditor;
   private queue: VirtualQueue;
   private last: LayerState["last"] = null;
 
@@ -41,10 +37,8 @@ class LyapLockLayer implements LayerMethod {
     private readonly layer: number,
     alpha: number,
     private readonly covarianceWeight: number,
-    keySpace: NativeKeySpace,
-    valueWidth: number,
+    private readonly editor: NativeLayerEditor,
   ) {
-    this.editor = addon().createLayerEditor(keySpace, valueWidth);
     this.queue = VirtualQueue.create({ alpha });
   }
 

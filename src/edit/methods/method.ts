@@ -38,5 +38,10 @@ export interface EditingMethod {
   /** What was chosen, for the record of a run. */
   readonly options: Readonly<Record<string, number | string>>;
   /** @param valueWidth m */
-  forLayer(layer: number, keySpace: NativeKeySpace, valueWidth: number, hyperparameters: Hyperparameters): LayerMethod;
+  forLayer(
+    layer: number,
+    keySpace: NativeKeySpace,
+    valueWidth: number,
+    hyperparameters: Hyperparameters,
+  ): Promise<LayerMethod>;
 }

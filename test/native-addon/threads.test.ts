@@ -1,0 +1,132 @@
+// The addon as a service uses it: from worker threads, several at once, with work under way when they end.
+
+import { readFile } from "node:fs/promises";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { Worker } from "node:worker_threads";
+import { describe, expect, it } from "vitest";
+import { addon, call } from "../../src/native/index.js";
+import { expectWithin } from "../support/close.js";
+import { expectRejection } from "../support/errors.js";
+import { fixtureEditor, fixtureRun } from "../support/fixture-run.js";
+import { tinyModel } from "../support/model.js";
+
+const ENGINE = new URL("../../dist/engine.js", import.meta.url).href;
+
+/** Runs `body` in a worker that has the engine; its result is what it posts. */
+function inWorker(body: string): { worker: Worker; result: Promise<unknown> } {
+  const source = `
+    import { parentPort } from "node:worker_threads";
+    import { KeySpace, LayerEditor, MomentAccumulator } from ${JSON.stringify(ENGINE)};
+    ${body}
+  `;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+  const result = new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+  return { worker, result };
+}
+
+const UPDATE = `
+  const d = 48, m = 16, u = 24;
+  const covariance = { rows: d, cols: d, values: Float64Array.from({ length: d * d }, (_, i) => (i % (d + 1) === 0 ? 2 : 0.01)) };
+  const matrix = (rows, cols) => ({ rows, cols, values: Float64Array.from({ length: rows * cols }, (_, i) => Math.sin(i)) });
+  const editor = await LayerEditor.create(await KeySpace.fromCovariance(covariance), { valueWidth: m });
+  const report = await editor.update({ keys: matrix(u, d), residuals: matrix(u, m), weight: 3 });
+`;
+
+describe("the addon", () => {
+  it("gives the same figures in several worker threads at once", async () => {
+    const workers = [0, 1, 2].map(() => inWorker(`${UPDATE} parentPort.postMessage(report);`));
+    const reports = await Promise.all(workers.map(({ result }) => result));
+    expect((reports[0] as { preservationLoss: number }).preservationLoss).toBeGreaterThan(0);
+    expect(reports[1]).toEqual(reports[0]);
+    expect(reports[2]).toEqual(reports[0]);
+  });
+
+  it("survives a worker that is terminated in the middle of its work", async () => {
+    const { worker, result } = inWorker(`
+      const moment = await MomentAccumulator.create(512);
+      const keys = { rows: 4096, cols: 512, values: new Float32Array(4096 * 512).fill(1) };
+      for (let i = 0; i < 50; i++) moment.add(keys);
+      parentPort.postMessage("under way");
+    `);
+    expect(await result).toBe("under way");
+    await worker.terminate();
+    expect((await call(() => addon().selfTest())).productError).toBeLessThan(1e-5);
+  });
+
+  it("leaves libuv's threads to files and sockets", async () => {
+    const heavy = Array.from({ length: 4 }, () => call(() => addon().selfTest()));
+    let finished = false;
+    const all = Promise.all(heavy).then(() => {
+      finished = true;
+    });
+    for (let i = 0; i < 5; i++) await readFile(new URL(import.meta.url));
+    expect(finished, "files were read while the addon was at work").toBe(false);
+    await all;
+  });
+
+  it("holds JavaScript's thread for less than a millisecond a call", async () => {
+    const spent: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      const begun = performance.now();
+      const work = addon().createSecondMoment(2048);
+      spent.push(performance.now() - begun);
+      (await work).dispose();
+    }
+    spent.sort((a, b) => a - b);
+    // The median: the machine may take the processor away from any one call.
+    expect(spent[10]).toBeLessThan(1);
+  });
+});
+
+describe("an abort", () => {
+  it("ends value optimisation soon, and leaves model and editor fit for the next batch", async () => {
+    const model = await tinyModel("tiny-llama");
+    const { facts, hyperparameters } = fixtureRun("tiny-llama");
+    const editor = await fixtureEditor(model, "tiny-llama");
+    const many = Array.from({ length: 40 }, () => facts).flat();
+    const before = await Promise.all(hyperparameters.layers.map((layer) => model.native.weightChange(layer)));
+
+    const controller = new AbortController();
+    const work = editor.editBatch(many, { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error("enough")), 50);
+    await expectRejection(work, "ERR_ABORTED");
+    expect(await Promise.all(hyperparameters.layers.map((layer) => model.native.weightChange(layer)))).toEqual(before);
+
+    const report = await editor.editBatch(facts.slice(0, 4));
+    expect(report).toMatchObject({ batch: 1, edits: 4 });
+  });
+});
+
+describe("a batch that fails at its second layer", () => {
+  it("leaves the weights as they were, and the editor says that it cannot go on", async () => {
+    const model = await tinyModel("tiny-llama");
+    const { facts, hyperparameters } = fixtureRun("tiny-llama");
+    const editor = await fixtureEditor(model, "tiny-llama");
+    await editor.editBatch(facts.slice(0, 4));
+    const before = await Promise.all(hyperparameters.layers.map((layer) => model.native.weightChange(layer)));
+    const setDrift = model.native.setDrift.bind(model.native);
+    const failing: typeof setDrift = (layer, drift) =>
+      layer === hyperparameters.layers[1] ? Promise.reject(new Error("no more")) : setDrift(layer, drift);
+    Object.defineProperty(model.native, "setDrift", { value: failing });
+    await expectRejection(editor.editBatch(facts.slice(4, 8)), "ERR_INTERNAL", "no more");
+    expect(await Promise.all(hyperparameters.layers.map((layer) => model.native.weightChange(layer)))).toEqual(before);
+    await expectRejection(editor.editBatch(facts.slice(4, 8)), "ERR_INVALID_ARGUMENT", "failed midway");
+  });
+});
+
+describe("the event loop", () => {
+  it("stays free during value optimisation", async () => {
+    const model = await tinyModel("tiny-llama");
+    const { facts } = fixtureRun("tiny-llama");
+    const editor = await fixtureEditor(model, "tiny-llama");
+    const many = Array.from({ length: 20 }, () => facts).flat();
+    const delay = monitorEventLoopDelay({ resolution: 2 });
+    delay.enable();
+    await editor.editBatch(many);
+    delay.disable();
+    expectWithin(delay.percentile(99) / 1e6, 20, "milliseconds the loop was held, 99 of 100 times");
+  });
+});
