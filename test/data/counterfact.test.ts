@@ -151,15 +151,17 @@ describe("openDataset", () => {
 it("a large file holds the event loop for moments only", async () => {
   const records = Array.from({ length: 5000 }, (_, i) => ({ ...published, case_id: i }));
   const dataset = datasets.counterfact(await temporaryFile("facts.json", records));
-  let [turns, last, longest] = [0, performance.now(), 0];
+  // Processor time and not the clock's: on a busy machine, it is not this loop that the process waits for.
+  let [turns, last, longest] = [0, process.cpuUsage(), 0];
   const timer = setInterval(() => {
+    const { user, system } = process.cpuUsage(last);
     turns++;
-    longest = Math.max(longest, performance.now() - last);
-    last = performance.now();
+    longest = Math.max(longest, (user + system) / 1000);
+    last = process.cpuUsage();
   }, 1);
   expect(await read(dataset)).toHaveLength(5000);
   clearInterval(timer);
   expect(turns).toBeGreaterThan(10);
-  // 10 ms is the aim; the bound leaves room for a busy machine and still fails for a file that is parsed whole (over 50 ms).
+  // 10 ms is the aim; the bound leaves room for the garbage collector's threads and still fails for a file parsed whole.
   expect(longest).toBeLessThan(40);
 });

@@ -97,6 +97,16 @@ describe("evaluate", () => {
   });
 });
 
+it("a tie fails, whichever target is the right one", async () => {
+  const [record] = await recordsOf("tiny-llama");
+  const tie = { ...record!, targetNew: record!.targetTrue };
+  const [scores] = await scoreCases(await tinyModel("tiny-llama"), [tie]);
+  for (const { success, targetNew, targetTrue } of [scores!.rewrite, ...scores!.paraphrases, ...scores!.neighborhood]) {
+    expect(targetNew).toBe(targetTrue);
+    expect(success).toBe(false);
+  }
+});
+
 describe("a record that cannot be scored", () => {
   it.each<[ErrorCode, Partial<CounterFactRecord>, string]>([
     ["ERR_TOO_LONG", { paraphrasePrompts: ["word ".repeat(300)] }, "256 positions"],

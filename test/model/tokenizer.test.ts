@@ -50,6 +50,13 @@ async function awkwardTexts(): Promise<{ texts: string[]; ids: Record<Family, nu
   return JSON.parse(await readFile(file, "utf8"));
 }
 
+it("spaces before punctuation survive, also where tokenizer_config.json asks for their removal", async () => {
+  const directory = await copyOfTokenizer();
+  await writeFile(path.join(directory, "tokenizer_config.json"), '{"clean_up_tokenization_spaces": true}');
+  const tokenizer = await Tokenizer.load(directory);
+  expect(tokenizer.decode(tokenizer.encode("who , I ? do n't"))).toBe("who , I ? do n't");
+});
+
 describe("special tokens", () => {
   it("are known by id, and whether they are added", async () => {
     const gpt2 = await Tokenizer.load(officialPath("tiny-gpt2", "model"));
