@@ -266,7 +266,11 @@ async function methodForLayer(
     );
   }
   const keySpace = await call(() => addon().createKeySpace(covariance, ridge));
-  return method.forLayer(layer, keySpace, width, hyperparameters);
+  try {
+    return await method.forLayer(layer, keySpace, width, hyperparameters);
+  } finally {
+    keySpace.dispose(); // the method's own work keeps it alive
+  }
 }
 
 /** Seconds since the last call. */

@@ -1,7 +1,7 @@
 // The reference's keys, residuals and second moments through the engine: drift, losses and queue must be the reference's.
 // Witness: test/fixtures/official/*/expected/lyaplock.* (see the README there), made by the published implementation.
 
-import { describe, expect, it } from "vitest";
+import { describe, it } from "vitest";
 import { KeySpace, LayerEditor, VirtualQueue } from "../../src/engine.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { FAMILIES, type Family, officialJson, officialPath } from "../support/official.js";
