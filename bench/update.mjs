@@ -4,7 +4,8 @@
 import { KeySpace, LayerEditor, Matrix } from "../dist/engine.js";
 import { compare } from "./compare.mjs";
 
-export const question = "What do facts in batches of 100 cost one layer, in whitened key space and in the space of the keys?";
+export const question =
+  "What do facts in batches of 100 cost one layer, in whitened key space and in the space of the keys?";
 
 const [d, m, u] = [1600, 400, 100];
 
@@ -12,7 +13,10 @@ export async function run() {
   const random = generator(7);
   const keySpace = await KeySpace.fromCovariance(await wellPosed(random));
   for (const count of [100, 500, 1500]) {
-    const batches = Array.from({ length: count / u }, () => ({ keys: rows(random, u, d), residuals: rows(random, u, m) }));
+    const batches = Array.from({ length: count / u }, () => ({
+      keys: rows(random, u, d),
+      residuals: rows(random, u, m),
+    }));
     const edit = async (form) => {
       const editor = await LayerEditor.create(keySpace, { valueWidth: m });
       for (const batch of batches) await editor.update({ ...batch, weight: 15, form });
@@ -52,7 +56,11 @@ async function wellPosed(random) {
   return Matrix.from({ values, rows: d, cols: d });
 }
 
-const rows = (random, count, cols) => ({ rows: count, cols, values: Float64Array.from({ length: count * cols }, random) });
+const rows = (random, count, cols) => ({
+  rows: count,
+  cols,
+  values: Float64Array.from({ length: count * cols }, random),
+});
 
 function generator(seed) {
   let state = seed;

@@ -1,8 +1,8 @@
 // The published code optimises one fact after the other; here a batch goes through together.
 
-import { loadModel, openDataset, parseContextTemplates, parseHyperparameters } from "../dist/index.js";
 import { readFile } from "node:fs/promises";
 import { optimizeValues } from "../dist/edit/values.js";
+import { loadModel, openDataset, parseContextTemplates, parseHyperparameters } from "../dist/index.js";
 import { compare } from "./compare.mjs";
 
 export const question = "What do the values of 20 facts of the built-in model cost together, and one after the other?";

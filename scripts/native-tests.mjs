@@ -8,7 +8,13 @@ import path from "node:path";
 import { findBlas } from "./blas.mjs";
 
 // As in binding.gyp.
-const warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-psabi", ...(process.platform === "linux" ? ["-Wno-restrict"] : [])];
+const warnings = [
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-Wno-psabi",
+  ...(process.platform === "linux" ? ["-Wno-restrict"] : []),
+];
 const numerics = ["-fno-math-errno", "-fno-trapping-math"];
 
 /** Returns the exit code of the tests. */
@@ -18,13 +24,26 @@ export async function runNativeTests({ root, sources, sanitize }) {
   const optimisation = sanitize
     ? ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     : ["-O3"];
-  const flags = ["-std=c++20", "-pthread", "-I", "native", "-I", "test/native", ...numerics, ...warnings, ...optimisation];
+  const flags = [
+    "-std=c++20",
+    "-pthread",
+    "-I",
+    "native",
+    "-I",
+    "test/native",
+    ...numerics,
+    ...warnings,
+    ...optimisation,
+  ];
   const stamp = path.join(folder, "flags");
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== flags.join(" ")) writeFileSync(stamp, flags.join(" "));
 
   const all = [...sources, ...filesIn(root, "test/native", ".cpp")];
   const headers = [...filesIn(root, "native", ".h"), ...filesIn(root, "test/native", ".h")];
-  const newestInput = Math.max(statSync(stamp).mtimeMs, ...headers.map((name) => statSync(path.join(root, name)).mtimeMs));
+  const newestInput = Math.max(
+    statSync(stamp).mtimeMs,
+    ...headers.map((name) => statSync(path.join(root, name)).mtimeMs),
+  );
   const objects = all.map((name) => path.join(folder, `${name.replaceAll("/", "_")}.o`));
   const stale = all.flatMap((source, i) => {
     const object = objects[i];

@@ -81,7 +81,10 @@ function inputsHash() {
     .map((name) => `native/${name}`);
   const hash = createHash("sha256");
   for (const name of [...inputs, "binding.gyp", "scripts/native.mjs", "scripts/blas.mjs"].sort()) {
-    hash.update(`${name}\0`).update(readFileSync(path.join(root, name))).update("\0");
+    hash
+      .update(`${name}\0`)
+      .update(readFileSync(path.join(root, name)))
+      .update("\0");
   }
   const variables = ["LYAPLOCK_BLAS_LIBS", "CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"];
   for (const name of variables) hash.update(`${name}=${process.env[name] ?? ""}\0`);

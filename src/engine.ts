@@ -3,10 +3,11 @@
  *
  * @module
  */
+
+export { type QueueState, VirtualQueue } from "./edit/virtual-queue.js";
 export { KeySpace } from "./engine/key-space.js";
 export { LayerEditor, type UpdateOptions } from "./engine/layer-editor.js";
 export { Matrix, type MatrixLike } from "./engine/matrix.js";
 export { MomentAccumulator } from "./engine/moment-accumulator.js";
-export { type QueueState, VirtualQueue } from "./edit/virtual-queue.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";
 export type { UpdateForm, UpdateReport } from "./native/addon.js";

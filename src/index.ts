@@ -20,7 +20,14 @@ export {
   SequentialEditor,
 } from "./edit/sequential-editor.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";
-export { type CaseScores, evaluate, type Metrics, type PromptScore, type Statistic, summarize } from "./evaluate/index.js";
+export {
+  type CaseScores,
+  evaluate,
+  type Metrics,
+  type PromptScore,
+  type Statistic,
+  summarize,
+} from "./evaluate/index.js";
 export { LanguageModel } from "./model/language-model.js";
 export { loadModel } from "./model/load.js";
 export { type ExperimentOptions, type ExperimentResult, runExperiment } from "./run/index.js";

@@ -11,8 +11,7 @@ namespace lyaplock::addon {
 namespace {
 
 [[noreturn]] void refuse(const Napi::Value& value, const char* name, const char* expected) {
-  throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument),
-                      std::string(name) + " must be " + expected);
+  throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument), std::string(name) + " must be " + expected);
 }
 
 template <class Array>

@@ -40,16 +40,15 @@ Napi::Value to_object(Napi::Env env, const UpdateReport& report) {
 
 }  // namespace
 
-// --- second moment ----------------------------------------------------------------------------------------------------
+// --- second moment
+// ----------------------------------------------------------------------------------------------------
 
 Napi::Function SecondMomentHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeSecondMoment",
-                     {InstanceAccessor<&SecondMomentHandle::width>("width"),
-                      InstanceAccessor<&SecondMomentHandle::count>("count"),
-                      InstanceMethod<&SecondMomentHandle::add>("add"),
-                      InstanceMethod<&SecondMomentHandle::merge>("merge"),
-                      InstanceMethod<&SecondMomentHandle::mean>("mean"),
-                      dispose_method()});
+  return DefineClass(
+      env, "NativeSecondMoment",
+      {InstanceAccessor<&SecondMomentHandle::width>("width"), InstanceAccessor<&SecondMomentHandle::count>("count"),
+       InstanceMethod<&SecondMomentHandle::add>("add"), InstanceMethod<&SecondMomentHandle::merge>("merge"),
+       InstanceMethod<&SecondMomentHandle::mean>("mean"), dispose_method()});
 }
 
 Napi::Value SecondMomentHandle::width(const Napi::CallbackInfo& info) {
@@ -61,16 +60,14 @@ Napi::Value SecondMomentHandle::count(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SecondMomentHandle::add(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), nullptr,
-                 [moment = native(info.Env()), keys = MatrixHandle::unwrap(info.Env(), info[0])] {
-                   std::visit([&](const auto& matrix) { moment->add(matrix.view()); }, keys->values);
-                 });
+  return promise(info.Env(), nullptr, [moment = native(info.Env()), keys = MatrixHandle::unwrap(info.Env(), info[0])] {
+    std::visit([&](const auto& matrix) { moment->add(matrix.view()); }, keys->values);
+  });
 }
 
 Napi::Value SecondMomentHandle::merge(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), nullptr, [moment = native(info.Env()), other = unwrap(info.Env(), info[0])] {
-    moment->merge(*other);
-  });
+  return promise(info.Env(), nullptr,
+                 [moment = native(info.Env()), other = unwrap(info.Env(), info[0])] { moment->merge(*other); });
 }
 
 Napi::Value SecondMomentHandle::mean(const Napi::CallbackInfo& info) {
@@ -84,16 +81,17 @@ Napi::Value create_second_moment(const Napi::CallbackInfo& info) {
       SecondMomentHandle::wrap);
 }
 
-// --- key space --------------------------------------------------------------------------------------------------------
+// --- key space
+// --------------------------------------------------------------------------------------------------------
 
 Napi::Function KeySpaceHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeKeySpace",
-                     {InstanceAccessor<&KeySpaceHandle::width>("width"),
-                      InstanceAccessor<&KeySpaceHandle::smallest_pivot>("smallestPivot"),
-                      InstanceAccessor<&KeySpaceHandle::largest_pivot>("largestPivot"),
-                      InstanceAccessor<&KeySpaceHandle::ridge>("ridge"),
-                      InstanceMethod<&KeySpaceHandle::whiten>("whiten"), InstanceMethod<&KeySpaceHandle::lift>("lift"),
-                      dispose_method()});
+  return DefineClass(
+      env, "NativeKeySpace",
+      {InstanceAccessor<&KeySpaceHandle::width>("width"),
+       InstanceAccessor<&KeySpaceHandle::smallest_pivot>("smallestPivot"),
+       InstanceAccessor<&KeySpaceHandle::largest_pivot>("largestPivot"),
+       InstanceAccessor<&KeySpaceHandle::ridge>("ridge"), InstanceMethod<&KeySpaceHandle::whiten>("whiten"),
+       InstanceMethod<&KeySpaceHandle::lift>("lift"), dispose_method()});
 }
 
 Napi::Value KeySpaceHandle::width(const Napi::CallbackInfo& info) {
@@ -143,18 +141,17 @@ Napi::Value create_key_space(const Napi::CallbackInfo& info) {
       KeySpaceHandle::wrap);
 }
 
-// --- layer editor -----------------------------------------------------------------------------------------------------
+// --- layer editor
+// -----------------------------------------------------------------------------------------------------
 
 Napi::Function LayerEditorHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeLayerEditor",
-                     {InstanceAccessor<&LayerEditorHandle::facts>("facts"),
-                      InstanceAccessor<&LayerEditorHandle::bytes>("bytes"),
-                      InstanceMethod<&LayerEditorHandle::update>("update"),
-                      InstanceMethod<&LayerEditorHandle::drift>("drift"),
-                      InstanceMethod<&LayerEditorHandle::last_batch>("lastBatch"),
-                      InstanceMethod<&LayerEditorHandle::replay>("replay"),
-                      InstanceMethod<&LayerEditorHandle::replay_last>("replayLast"),
-                      dispose_method()});
+  return DefineClass(
+      env, "NativeLayerEditor",
+      {InstanceAccessor<&LayerEditorHandle::facts>("facts"), InstanceAccessor<&LayerEditorHandle::bytes>("bytes"),
+       InstanceMethod<&LayerEditorHandle::update>("update"), InstanceMethod<&LayerEditorHandle::drift>("drift"),
+       InstanceMethod<&LayerEditorHandle::last_batch>("lastBatch"),
+       InstanceMethod<&LayerEditorHandle::replay>("replay"),
+       InstanceMethod<&LayerEditorHandle::replay_last>("replayLast"), dispose_method()});
 }
 
 Napi::Value LayerEditorHandle::facts(const Napi::CallbackInfo& info) {
@@ -212,12 +209,12 @@ Napi::Value LayerEditorHandle::last_batch(const Napi::CallbackInfo& info) {
 
 Napi::Value LayerEditorHandle::replay(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return promise(env, nullptr,
-                 [editor = native(env), keys = MatrixHandle::unwrap(env, info[0]),
-                  values = MatrixHandle::unwrap(env, info[1])] {
-                   Matrix<double> key_storage, value_storage;
-                   editor->replay(keys->as_doubles(key_storage), values->as_doubles(value_storage));
-                 });
+  return promise(
+      env, nullptr,
+      [editor = native(env), keys = MatrixHandle::unwrap(env, info[0]), values = MatrixHandle::unwrap(env, info[1])] {
+        Matrix<double> key_storage, value_storage;
+        editor->replay(keys->as_doubles(key_storage), values->as_doubles(value_storage));
+      });
 }
 
 Napi::Value LayerEditorHandle::replay_last(const Napi::CallbackInfo& info) {
@@ -228,7 +225,8 @@ Napi::Value LayerEditorHandle::replay_last(const Napi::CallbackInfo& info) {
                  [editor = native(env), keys = MatrixHandle::unwrap(env, info[0]),
                   targets = MatrixHandle::unwrap(env, info[1]), weight, form] {
                    Matrix<double> key_storage, target_storage;
-                   editor->replay_last(keys->as_doubles(key_storage), targets->as_doubles(target_storage), weight, form);
+                   editor->replay_last(keys->as_doubles(key_storage), targets->as_doubles(target_storage), weight,
+                                       form);
                  });
 }
 

@@ -4,8 +4,8 @@ namespace lyaplock::addon {
 
 Executor::Executor(Napi::Env env)
     : env_(env),
-      javascript_(Napi::ThreadSafeFunction::New(
-          env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "lyaplock", 0, 1)) {
+      javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
+                                                "lyaplock", 0, 1)) {
   javascript_.Unref(env);
   thread_ = std::thread([this] { work(); });
 }

@@ -14,8 +14,7 @@ Napi::Value KeyPassHandle::keys(const Napi::CallbackInfo& info) {
   const std::size_t layer = count(info[0], "layer");
   const std::shared_ptr<Cancellation> token = cancellation(info, 1);
   return promise(
-      info.Env(), token,
-      [owned = native(info.Env()), layer, token] { return owned->pass.keys(layer, *token); },
+      info.Env(), token, [owned = native(info.Env()), layer, token] { return owned->pass.keys(layer, *token); },
       [](Napi::Env env, Matrix<double> keys) { return MatrixHandle::give(env, process_backend(), std::move(keys)); });
 }
 
@@ -23,8 +22,7 @@ Napi::Value KeyPassHandle::outputs(const Napi::CallbackInfo& info) {
   const std::size_t layer = count(info[0], "layer");
   const std::shared_ptr<Cancellation> token = cancellation(info, 1);
   return promise(
-      info.Env(), token,
-      [owned = native(info.Env()), layer, token] { return owned->pass.outputs(layer, *token); },
+      info.Env(), token, [owned = native(info.Env()), layer, token] { return owned->pass.outputs(layer, *token); },
       [](Napi::Env env, Matrix<double> outputs) {
         return MatrixHandle::give(env, process_backend(), std::move(outputs));
       });

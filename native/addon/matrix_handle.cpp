@@ -12,7 +12,9 @@ Napi::Value lend(Napi::Env env, std::vector<T> values) {
   if (values.empty()) return Array::New(env, 0);
   auto owned = std::make_unique<std::vector<T>>(std::move(values));
   const std::size_t count = owned->size();
-  const auto free = [](Napi::BasicEnv, void*, std::vector<T>* hint) { const std::unique_ptr<std::vector<T>> last(hint); };
+  const auto free = [](Napi::BasicEnv, void*, std::vector<T>* hint) {
+    const std::unique_ptr<std::vector<T>> last(hint);
+  };
   const auto buffer = Napi::ArrayBuffer::New(env, owned->data(), count * sizeof(T), free, owned.get());
   (void)owned.release();
   return Array::New(env, count, buffer, 0);
@@ -67,12 +69,11 @@ MatrixHandle::MatrixHandle(const Napi::CallbackInfo& info) : Handle(info) {
 void MatrixHandle::Finalize(Napi::Env env) { Napi::MemoryManagement::AdjustExternalMemory(env, -reported_bytes_); }
 
 Napi::Function MatrixHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeMatrix",
-                     {InstanceAccessor<&MatrixHandle::rows>("rows"), InstanceAccessor<&MatrixHandle::cols>("cols"),
-                      InstanceAccessor<&MatrixHandle::type>("type"),
-                      InstanceMethod<&MatrixHandle::to_float32_array>("toFloat32Array"),
-                      InstanceMethod<&MatrixHandle::to_float64_array>("toFloat64Array"),
-                      dispose_method()});
+  return DefineClass(
+      env, "NativeMatrix",
+      {InstanceAccessor<&MatrixHandle::rows>("rows"), InstanceAccessor<&MatrixHandle::cols>("cols"),
+       InstanceAccessor<&MatrixHandle::type>("type"), InstanceMethod<&MatrixHandle::to_float32_array>("toFloat32Array"),
+       InstanceMethod<&MatrixHandle::to_float64_array>("toFloat64Array"), dispose_method()});
 }
 
 Napi::Value MatrixHandle::rows(const Napi::CallbackInfo& info) {

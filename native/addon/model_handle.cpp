@@ -52,8 +52,7 @@ ValuePrompts value_prompts(const Napi::Value& value) {
   const auto tokens = integers(object.Get("labelTokens"), "labelTokens");
   if (sequences.size() != positions.size() || sequences.size() != tokens.size())
     throw to_javascript(value.Env(), name_of(ErrorCode::shape), "The three lists of labels must be of one length");
-  for (std::size_t i = 0; i < sequences.size(); ++i)
-    prompts.labels.push_back({sequences[i], positions[i], tokens[i]});
+  for (std::size_t i = 0; i < sequences.size(); ++i) prompts.labels.push_back({sequences[i], positions[i], tokens[i]});
   return prompts;
 }
 
@@ -102,26 +101,25 @@ Napi::Value to_object(Napi::Env env, Values result) {
 std::size_t layer_of(const Napi::Value& value, const Transformer& model) {
   const std::size_t layer = count(value, "layer");
   if (layer >= model.description().layers)
-    throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument),
-                        "There is no layer " + std::to_string(layer) + " in a model of " +
-                            std::to_string(model.description().layers));
+    throw to_javascript(
+        value.Env(), name_of(ErrorCode::invalid_argument),
+        "There is no layer " + std::to_string(layer) + " in a model of " + std::to_string(model.description().layers));
   return layer;
 }
 
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceMethod<&ModelHandle::logits>("logits"), InstanceMethod<&ModelHandle::score>("score"),
-                      InstanceMethod<&ModelHandle::generate>("generate"),
-                      InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
-                      InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
-                      InstanceMethod<&ModelHandle::begin_keys>("beginKeys"),
-                      InstanceMethod<&ModelHandle::weight>("weight"),
-                      InstanceMethod<&ModelHandle::set_drift>("setDrift"),
-                      InstanceMethod<&ModelHandle::set_weight>("setWeight"),
-                      InstanceMethod<&ModelHandle::weight_change>("weightChange"),
-                      InstanceMethod<&ModelHandle::save>("save"), dispose_method()});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceMethod<&ModelHandle::logits>("logits"), InstanceMethod<&ModelHandle::score>("score"),
+       InstanceMethod<&ModelHandle::generate>("generate"),
+       InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
+       InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
+       InstanceMethod<&ModelHandle::begin_keys>("beginKeys"), InstanceMethod<&ModelHandle::weight>("weight"),
+       InstanceMethod<&ModelHandle::set_drift>("setDrift"), InstanceMethod<&ModelHandle::set_weight>("setWeight"),
+       InstanceMethod<&ModelHandle::weight_change>("weightChange"), InstanceMethod<&ModelHandle::save>("save"),
+       dispose_method()});
 }
 
 Napi::Value ModelHandle::logits(const Napi::CallbackInfo& info) {
@@ -131,7 +129,9 @@ Napi::Value ModelHandle::logits(const Napi::CallbackInfo& info) {
       [model = native(info.Env()), batch = token_batch(info[0]), rows = integers(info[1], "rows"), token] {
         return logits_of(*model, batch, rows, *token);
       },
-      [](Napi::Env env, Matrix<float> logits) { return MatrixHandle::give(env, process_backend(), std::move(logits)); });
+      [](Napi::Env env, Matrix<float> logits) {
+        return MatrixHandle::give(env, process_backend(), std::move(logits));
+      });
 }
 
 Napi::Value ModelHandle::score(const Napi::CallbackInfo& info) {
@@ -212,7 +212,9 @@ Napi::Value ModelHandle::weight(const Napi::CallbackInfo& info) {
         model->backend().copy(weight, copy);
         return copy;
       },
-      [](Napi::Env env, Matrix<float> weight) { return MatrixHandle::give(env, process_backend(), std::move(weight)); });
+      [](Napi::Env env, Matrix<float> weight) {
+        return MatrixHandle::give(env, process_backend(), std::move(weight));
+      });
 }
 
 Napi::Value ModelHandle::set_drift(const Napi::CallbackInfo& info) {
@@ -249,10 +251,9 @@ Napi::Value ModelHandle::weight_change(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ModelHandle::save(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), nullptr,
-                 [model = native(info.Env()), directory = text(info[0], "directory")] {
-                   model->weights().save(directory);
-                 });
+  return promise(info.Env(), nullptr, [model = native(info.Env()), directory = text(info[0], "directory")] {
+    model->weights().save(directory);
+  });
 }
 
 Napi::Value load_model(const Napi::CallbackInfo& info) {

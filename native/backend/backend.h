@@ -208,7 +208,8 @@ class Backend {
                                MatrixView<float> x) = 0;
 };
 
-/// `threads` 0: one per core. Also sets the number of threads of the BLAS library, which is the process's own.
+/// `threads` 0: one per core. Sets the BLAS library, of which a process has one, to a single thread: the threads of the
+/// backend share out its calls.
 std::shared_ptr<Backend> create_cpu_backend(std::size_t threads);
 
 }  // namespace lyaplock

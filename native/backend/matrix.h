@@ -9,7 +9,8 @@
 
 namespace lyaplock {
 
-/// Owns [rows, cols] elements, dense and uninitialised, in the memory of the backend it was made on; moves, does not copy.
+/// Owns [rows, cols] elements, dense and uninitialised, in the memory of the backend it was made on; moves, does not
+/// copy.
 template <class T>
 class Matrix {
  public:
@@ -43,8 +44,8 @@ class Matrix {
 template <class T>
 Matrix<T> upload(Backend& backend, std::span<const T> host, std::size_t rows, std::size_t cols) {
   if (host.size() != rows * cols)
-    throw Error(ErrorCode::shape, "Expected " + std::to_string(rows) + " x " + std::to_string(cols) + " values; received " +
-                                      std::to_string(host.size()));
+    throw Error(ErrorCode::shape, "Expected " + std::to_string(rows) + " x " + std::to_string(cols) +
+                                      " values; received " + std::to_string(host.size()));
   Matrix<T> matrix(backend, rows, cols);
   backend.upload(matrix.view().data, host.data(), matrix.bytes());
   return matrix;

@@ -15,8 +15,8 @@ class DualForm {
  public:
   explicit DualForm(std::shared_ptr<const KeySpace> space);
 
-  /// Solves for the facts of the ledger followed by a batch: keys [u, d], values [u, m], μ > 0. The ledger may only have
-  /// grown since the last call. ErrorCode::not_positive_definite if G + μ I cannot be factored.
+  /// Solves for the facts of the ledger followed by a batch: keys [u, d], values [u, m], μ > 0. The ledger may only
+  /// have grown since the last call. ErrorCode::not_positive_definite if G + μ I cannot be factored.
   Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> values, double weight);
 
   [[nodiscard]] std::size_t bytes() const;

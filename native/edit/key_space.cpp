@@ -47,10 +47,11 @@ std::shared_ptr<const KeySpace> KeySpace::from_covariance(std::shared_ptr<Backen
   space->factor_ = Matrix<double>(*backend, d, d);
   backend->copy(space->covariance_, space->factor_);
   if (const std::size_t minor = backend->potrf(space->factor_); minor != 0)
-    throw Error(ErrorCode::not_positive_definite,
-                "The second moment is not positive definite: its leading minor " + std::to_string(minor) + " of " +
-                    std::to_string(d) +
-                    " is not positive. Gather it over more tokens (more than its width at the least), or allow a ridge");
+    throw Error(
+        ErrorCode::not_positive_definite,
+        "The second moment is not positive definite: its leading minor " + std::to_string(minor) + " of " +
+            std::to_string(d) +
+            " is not positive. Gather it over more tokens (more than its width at the least), or allow a ridge");
   space->smallest_pivot_ = INFINITY;
   for (const double element : diagonal_of(*backend, space->factor_)) {
     space->smallest_pivot_ = std::min(space->smallest_pivot_, element * element);
@@ -72,8 +73,8 @@ Matrix<double> KeySpace::whiten(ConstMatrixView<double> keys) const {
 
 Matrix<double> KeySpace::lift(ConstMatrixView<double> whitened) const {
   if (whitened.cols != width())
-    throw Error(ErrorCode::shape, "Whitened keys " + shape_of(whitened) + " do not have the width of their key space, " +
-                                      std::to_string(width()));
+    throw Error(ErrorCode::shape, "Whitened keys " + shape_of(whitened) +
+                                      " do not have the width of their key space, " + std::to_string(width()));
   Matrix<double> lifted(*backend_, whitened.rows, whitened.cols);
   backend_->copy(whitened, lifted);
   backend_->trsm(Side::right, Transpose::no, factor_, lifted);

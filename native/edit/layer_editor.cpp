@@ -17,12 +17,11 @@ void LayerEditor::check(ConstMatrixView<double> keys, ConstMatrixView<double> va
   Backend& backend = *space_->backend();
   if (keys.rows == 0) throw Error(ErrorCode::invalid_argument, "A batch must hold at least one fact");
   if (keys.cols != key_width() || values.cols != value_width() || keys.rows != values.rows)
-    throw Error(ErrorCode::shape, "Keys must be [facts, " + std::to_string(key_width()) + "] and " + name + " [facts, " +
-                                      std::to_string(value_width()) + "]; received " + shape_of(keys) + " and " +
-                                      shape_of(values));
+    throw Error(ErrorCode::shape, "Keys must be [facts, " + std::to_string(key_width()) + "] and " + name +
+                                      " [facts, " + std::to_string(value_width()) + "]; received " + shape_of(keys) +
+                                      " and " + shape_of(values));
   if (!backend.all_finite(keys)) throw Error(ErrorCode::not_finite, "A key holds NaN or infinity");
-  if (!backend.all_finite(values))
-    throw Error(ErrorCode::not_finite, std::string("NaN or infinity among the ") + name);
+  if (!backend.all_finite(values)) throw Error(ErrorCode::not_finite, std::string("NaN or infinity among the ") + name);
 }
 
 UpdateForm LayerEditor::cheaper_form(std::size_t batch) const {

@@ -21,24 +21,25 @@ struct UpdateReport {
   double flops;
 };
 
-/// The ledger of one layer's facts and the drift D [m, d] of its weight that serves them all: after every batch the exact
-/// minimiser of the squared editing error over all facts plus μ times the preservation loss (LyapLock, equation 13;
-/// reference, section 9). Earlier facts keep the values they really reached.
+/// The ledger of one layer's facts and the drift D [m, d] of its weight that serves them all: after every batch the
+/// exact minimiser of the squared editing error over all facts plus μ times the preservation loss (LyapLock, equation
+/// 13; reference, section 9). Earlier facts keep the values they really reached.
 class LayerEditor {
  public:
   LayerEditor(std::shared_ptr<const KeySpace> space, std::size_t value_width);
 
-  /// Adds a batch: keys [u, d], residuals [u, m] (wanted minus present output), and solves with the weight μ > 0. Without
-  /// a form the one that costs fewer operations. Throws ErrorCode::shape, ErrorCode::not_finite,
-  /// ErrorCode::invalid_argument (no facts, μ not positive), ErrorCode::not_positive_definite; the editor is then as it was.
+  /// Adds a batch: keys [u, d], residuals [u, m] (wanted minus present output), and solves with the weight μ > 0.
+  /// Without a form the one that costs fewer operations. Throws ErrorCode::shape, ErrorCode::not_finite,
+  /// ErrorCode::invalid_argument (no facts, μ not positive), ErrorCode::not_positive_definite; the editor is then as it
+  /// was.
   UpdateReport update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
                       std::optional<UpdateForm> form, const Cancellation& cancellation);
 
   /// D [m, d]; zero before the first batch.
   [[nodiscard]] ConstMatrixView<double> drift() const { return drift_.view(); }
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
-  /// What the last batch was meant to reach, Y [u, m] relative to W0; empty before it. With the ledger before it, this is
-  /// all that cannot be recomputed.
+  /// What the last batch was meant to reach, Y [u, m] relative to W0; empty before it. With the ledger before it, this
+  /// is all that cannot be recomputed.
   [[nodiscard]] ConstMatrixView<double> last_targets() const { return last_targets_.view(); }
 
   /// Puts back an earlier batch, in order: keys [u, d] and the values [u, m] it reached. Solves nothing.

@@ -5,8 +5,8 @@
 
 namespace lyaplock {
 
-/// (values - outputs) / layers_left, [u, m] float64: this layer's share of what is still missing, spread evenly over the
-/// layers that follow (MEMIT, section 4.3; reference, section 8). ErrorCode::shape if the sizes differ.
+/// (values - outputs) / layers_left, [u, m] float64: this layer's share of what is still missing, spread evenly over
+/// the layers that follow (MEMIT, section 4.3; reference, section 8). ErrorCode::shape if the sizes differ.
 inline Matrix<double> residuals(Backend& backend, ConstMatrixView<float> values, ConstMatrixView<double> outputs,
                                 std::size_t layers_left) {
   if (values.rows != outputs.rows || values.cols != outputs.cols)

@@ -17,8 +17,8 @@ SecondMoment::SecondMoment(std::shared_ptr<Backend> backend, std::size_t width)
 template <class T>
 void SecondMoment::check(ConstMatrixView<T> keys) const {
   if (keys.cols != width())
-    throw Error(ErrorCode::shape, "Keys " + shape_of(keys) + " do not have the width of their second moment, " +
-                                      std::to_string(width()));
+    throw Error(ErrorCode::shape,
+                "Keys " + shape_of(keys) + " do not have the width of their second moment, " + std::to_string(width()));
   if (!backend_->all_finite(keys))
     throw Error(ErrorCode::not_finite, "A key holds NaN or infinity; the model's activations have overflowed");
 }

@@ -8,8 +8,8 @@
 
 namespace lyaplock {
 
-/// Sum of k k^T over keys k, [d, d], accumulated in float64, and how many keys there were. The *mean* of them is the C of
-/// the papers (ROME, section 3.1; reference, section 5).
+/// Sum of k k^T over keys k, [d, d], accumulated in float64, and how many keys there were. The *mean* of them is the C
+/// of the papers (ROME, section 3.1; reference, section 5).
 class SecondMoment {
  public:
   SecondMoment(std::shared_ptr<Backend> backend, std::size_t width);

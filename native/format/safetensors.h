@@ -20,8 +20,8 @@ std::string name_of(DataType type);
 
 struct TensorInfo {
   DataType type;
-  std::vector<std::size_t> shape;      // [] is a scalar
-  std::span<const std::byte> bytes;    // inside the mapping
+  std::vector<std::size_t> shape;    // [] is a scalar
+  std::span<const std::byte> bytes;  // inside the mapping
   [[nodiscard]] std::size_t elements() const { return bytes.size() / width_of(type); }
 };
 

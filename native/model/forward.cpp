@@ -13,8 +13,8 @@ void check_rows(const TokenBatch& batch, std::span<const std::int32_t> rows) {
                                                    std::to_string(batch.tokens.size()) + " tokens");
 }
 
-/// Final hidden states, normed, at chosen rows [rows, m]. The last block's feed-forward part, most of its work, runs for
-/// those rows alone.
+/// Final hidden states, normed, at chosen rows [rows, m]. The last block's feed-forward part, most of its work, runs
+/// for those rows alone.
 Matrix<float> final_states(Transformer& model, const TokenBatch& batch, std::span<const std::int32_t> rows,
                            const Cancellation& cancellation) {
   batch.validate(model.description());

@@ -19,8 +19,8 @@ struct Scores {
 Scores score(Transformer& model, const TokenBatch& batch, std::span<const std::int32_t> rows,
              std::span<const std::int32_t> targets, const Cancellation& cancellation);
 
-/// Calls `take(i, keys)` with the down-projection's input [tokens, d] at layers[i], rising, for every token of the batch;
-/// stops above the last of them. The keys are valid during the call.
+/// Calls `take(i, keys)` with the down-projection's input [tokens, d] at layers[i], rising, for every token of the
+/// batch; stops above the last of them. The keys are valid during the call.
 void for_each_key(Transformer& model, const TokenBatch& batch, std::span<const std::size_t> layers,
                   const std::function<void(std::size_t, ConstMatrixView<float>)>& take,
                   const Cancellation& cancellation);

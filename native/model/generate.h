@@ -11,8 +11,8 @@ struct GenerateOptions {
   std::uint64_t seed;
 };
 
-/// Extends every prompt to max_length tokens (a longer one stays as it is), with a key/value cache; never stops at an end
-/// token (reference, section 4). Sequence i draws from a stream made from (seed, i), so that it does not depend on
+/// Extends every prompt to max_length tokens (a longer one stays as it is), with a key/value cache; never stops at an
+/// end token (reference, section 4). Sequence i draws from a stream made from (seed, i), so that it does not depend on
 /// the others.
 TokenBatch generate(Transformer& model, const TokenBatch& prompts, const GenerateOptions& options,
                     const Cancellation& cancellation);

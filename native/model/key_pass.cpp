@@ -29,15 +29,14 @@ KeyPass::KeyPass(Transformer& model, KeyPrompts prompts)
       layout_(RowLayout::of(prompts_.batch)),
       activations_(model.make_activations(layout_.rows())),
       x_(model.backend(), layout_.rows(), model.description().width) {
-  for (std::size_t s = 0; s < prompts_.batch.sequences(); ++s)
-    last_rows_.push_back(prompts_.batch.offsets[s + 1] - 1);
+  for (std::size_t s = 0; s < prompts_.batch.sequences(); ++s) last_rows_.push_back(prompts_.batch.offsets[s + 1] - 1);
 }
 
 Matrix<double> KeyPass::keys(std::size_t layer, const Cancellation& cancellation) {
   if (layer >= model_.description().layers || (layer_ && layer <= *layer_))
-    throw Error(ErrorCode::invalid_argument,
-                "Keys must be asked for at rising layers below " + std::to_string(model_.description().layers) +
-                    "; received " + std::to_string(layer));
+    throw Error(ErrorCode::invalid_argument, "Keys must be asked for at rising layers below " +
+                                                 std::to_string(model_.description().layers) + "; received " +
+                                                 std::to_string(layer));
   const std::size_t n = layout_.rows();
   const MatrixView<float> activation = activations_.activation.view().row_range(0, n);
   if (layer_)

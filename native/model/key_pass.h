@@ -18,8 +18,8 @@ struct KeyPrompts {
   void validate(const ModelDescription& model) const;
 };
 
-/// One way up through the model (reference, sections 7 and 8). It stands just below the down-projection of a layer; what
-/// lies between two edited down-projections is computed once, with the weights as they are when it is passed.
+/// One way up through the model (reference, sections 7 and 8). It stands just below the down-projection of a layer;
+/// what lies between two edited down-projections is computed once, with the weights as they are when it is passed.
 class KeyPass {
  public:
   KeyPass(Transformer& model, KeyPrompts prompts);

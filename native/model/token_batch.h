@@ -26,8 +26,8 @@ struct TokenBatch {
     offsets.push_back(static_cast<std::int32_t>(tokens.size()));
   }
 
-  /// ErrorCode::invalid_argument unless offsets rise from 0 to the number of tokens, every token is in the vocabulary and
-  /// no sequence is longer than the model's positions.
+  /// ErrorCode::invalid_argument unless offsets rise from 0 to the number of tokens, every token is in the vocabulary
+  /// and no sequence is longer than the model's positions.
   void validate(const ModelDescription& model) const;
 };
 

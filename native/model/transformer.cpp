@@ -56,8 +56,10 @@ std::unique_ptr<Transformer> Transformer::load(std::shared_ptr<Backend> backend,
   std::unique_ptr<Transformer> model(new Transformer(backend, description));
   model->weights_ = Weights::load(std::move(backend), description, paths, cancellation);
   if (model->weights_->family.gated != (description.activation == Activation::silu))
-    throw Error(ErrorCode::model_format, "The family " + description.family + (model->weights_->family.gated ?
-                " is known with the activation silu alone" : " is known with the activation gelu alone"));
+    throw Error(ErrorCode::model_format,
+                "The family " + description.family +
+                    (model->weights_->family.gated ? " is known with the activation silu alone"
+                                                   : " is known with the activation gelu alone"));
   return model;
 }
 
@@ -227,11 +229,10 @@ void Transformer::attend_backward(std::size_t layer, const RowLayout& layout, Co
   const std::size_t n = x.rows;
   const MatrixView<float> query = first_rows(gradients.query, n), key = first_rows(gradients.key, n),
                           value = first_rows(gradients.value, n), normed = first_rows(activations.normed, n);
-  backend_->attention_backward(attention_shape(), layout.segments, first_rows(activations.query, n),
-                               first_rows(activations.key, n), first_rows(activations.value, n), prefix.key,
-                               prefix.value, first_rows(activations.attention, n),
-                               first_rows(activations.log_sum_exp, n), first_rows(gradients.attention, n), query, key,
-                               value);
+  backend_->attention_backward(
+      attention_shape(), layout.segments, first_rows(activations.query, n), first_rows(activations.key, n),
+      first_rows(activations.value, n), prefix.key, prefix.value, first_rows(activations.attention, n),
+      first_rows(activations.log_sum_exp, n), first_rows(gradients.attention, n), query, key, value);
   rotate(RotaryDirection::backward, layout, query);
   rotate(RotaryDirection::backward, layout, key);
   apply_backward(*backend_, block.query, query, 0.0F, normed);

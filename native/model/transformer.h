@@ -8,23 +8,23 @@
 
 namespace lyaplock {
 
-/// What one block computes on the way, for at most `capacity` rows. The backward pass reads it; a forward pass that needs
-/// no gradient uses one of these for all its blocks.
+/// What one block computes on the way, for at most `capacity` rows. The backward pass reads it; a forward pass that
+/// needs no gradient uses one of these for all its blocks.
 struct BlockActivations {
   BlockActivations(Backend& backend, const ModelDescription& model, bool gated, std::size_t capacity);
 
-  Matrix<float> normed;                       // [rows, m], input of the linear maps; scratch
-  Matrix<float> attention_mean;               // [1, rows], LayerNorm alone
-  Matrix<float> attention_scale;              // [1, rows], inverse rms or deviation
-  Matrix<float> query;                        // [rows, heads * head_width], rotated
-  Matrix<float> key, value;                   // [rows, key_value_heads * head_width], key rotated
-  Matrix<float> attention;                    // [rows, heads * head_width], before the output map
-  Matrix<float> log_sum_exp;                  // [rows, heads]
-  Matrix<float> feed_forward_mean;            // [1, rows]
-  Matrix<float> feed_forward_scale;           // [1, rows]
-  Matrix<float> gate;                         // [rows, d], before the activation; gated families alone
-  Matrix<float> up;                           // [rows, d], before the activation where there is no gate
-  Matrix<float> activation;                   // [rows, d]: the *key*, input of the down-projection
+  Matrix<float> normed;              // [rows, m], input of the linear maps; scratch
+  Matrix<float> attention_mean;      // [1, rows], LayerNorm alone
+  Matrix<float> attention_scale;     // [1, rows], inverse rms or deviation
+  Matrix<float> query;               // [rows, heads * head_width], rotated
+  Matrix<float> key, value;          // [rows, key_value_heads * head_width], key rotated
+  Matrix<float> attention;           // [rows, heads * head_width], before the output map
+  Matrix<float> log_sum_exp;         // [rows, heads]
+  Matrix<float> feed_forward_mean;   // [1, rows]
+  Matrix<float> feed_forward_scale;  // [1, rows]
+  Matrix<float> gate;                // [rows, d], before the activation; gated families alone
+  Matrix<float> up;                  // [rows, d], before the activation where there is no gate
+  Matrix<float> activation;          // [rows, d]: the *key*, input of the down-projection
 };
 
 /// Gradients of what attention reads and writes, for at most `capacity` rows.
@@ -36,7 +36,8 @@ struct AttentionGradients {
   Matrix<float> attention;   // [rows, heads * head_width]
 };
 
-/// Keys and values that come before the rows of a batch, as attention sees them: [p, key_value_heads * head_width] both.
+/// Keys and values that come before the rows of a batch, as attention sees them: [p, key_value_heads * head_width]
+/// both.
 struct AttentionPrefix {
   ConstMatrixView<float> key;
   ConstMatrixView<float> value;
@@ -49,8 +50,8 @@ struct AttentionPrefix {
 ///     expand            x → activation, the input of the down-projection (the key)
 ///     contract          x += down-projection of the activation
 ///
-/// x is the residual stream [rows, m]; rows are those of a RowLayout unless a step says "any rows". Every view handed in
-/// has exactly as many rows as are meant; activations may have room for more.
+/// x is the residual stream [rows, m]; rows are those of a RowLayout unless a step says "any rows". Every view handed
+/// in has exactly as many rows as are meant; activations may have room for more.
 class Transformer {
  public:
   static std::unique_ptr<Transformer> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
@@ -84,13 +85,14 @@ class Transformer {
   /// Any rows: normed [rows, m] → logits [rows, vocabulary].
   void head(ConstMatrixView<float> normed, MatrixView<float> logits) const;
 
-  // Gradients of the residual stream, step by step in reverse; x is what the step read. `x_gradient` holds the gradient of
-  // the step's output and becomes that of its input; activation and attention gradients are scratch of their shapes.
+  // Gradients of the residual stream, step by step in reverse; x is what the step read. `x_gradient` holds the gradient
+  // of the step's output and becomes that of its input; activation and attention gradients are scratch of their shapes.
 
   void head_backward(ConstMatrixView<float> logits_gradient, MatrixView<float> normed_gradient) const;
   /// Adds to x_gradient.
-  void final_norm_backward(ConstMatrixView<float> normed_gradient, ConstMatrixView<float> x, ConstMatrixView<float> mean,
-                           ConstMatrixView<float> scale, MatrixView<float> x_gradient) const;
+  void final_norm_backward(ConstMatrixView<float> normed_gradient, ConstMatrixView<float> x,
+                           ConstMatrixView<float> mean, ConstMatrixView<float> scale,
+                           MatrixView<float> x_gradient) const;
   /// `expand` and `contract` together. Any rows. Overwrites the activations' gate, up and normed.
   void feed_forward_backward(std::size_t layer, ConstMatrixView<float> x, BlockActivations& activations,
                              MatrixView<float> activation_gradient, MatrixView<float> x_gradient) const;

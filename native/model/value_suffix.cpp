@@ -32,15 +32,21 @@ std::size_t total_suffix_rows(const ValuePrompts& prompts) {
 
 ValueSuffix::ValueSuffix(Transformer& model, const ValuePrompts& prompts, std::size_t layer,
                          const Cancellation& cancellation)
-    : model_(model), facts_(prompts.bare.size()), gradients_(model.backend(), model.description(), total_suffix_rows(prompts)) {
+    : model_(model),
+      facts_(prompts.bare.size()),
+      gradients_(model.backend(), model.description(), total_suffix_rows(prompts)) {
   Backend& backend = model.backend();
   const ModelDescription& description = model.description();
   const std::size_t m = description.width, rows = total_suffix_rows(prompts);
   const std::size_t reads = prompts.labels.size() + facts_;
   for (std::size_t above = layer + 1; above < description.layers; ++above) {
     const std::size_t middle_rows = above + 1 < description.layers ? rows : reads;
-    layers_.push_back({above, model.make_activations(std::max(rows, middle_rows)), Matrix<float>(backend, rows, m),
-                       Matrix<float>(backend, middle_rows, m), {}, {}});
+    layers_.push_back({above,
+                       model.make_activations(std::max(rows, middle_rows)),
+                       Matrix<float>(backend, rows, m),
+                       Matrix<float>(backend, middle_rows, m),
+                       {},
+                       {}});
   }
   base_ = Matrix<float>(backend, rows, m);
   arranged_base_ = Matrix<float>(backend, rows, m);
@@ -211,7 +217,8 @@ ValueSuffix::Losses ValueSuffix::forward(ConstMatrixView<float> delta, float kl_
   return losses;
 }
 
-// Both readers leave the gradient of the loss in normed_, in place of what they have read: logits are too large to keep.
+// Both readers leave the gradient of the loss in normed_, in place of what they have read: logits are too large to
+// keep.
 
 void ValueSuffix::read_likelihood(Losses& losses) {
   Backend& backend = model_.backend();

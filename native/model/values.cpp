@@ -29,14 +29,16 @@ ValuePrompts prompts_of(const ValuePrompts& all, std::size_t begin, std::size_t 
   return part;
 }
 
-/// Ends of consecutive groups of facts whose activations above the layer stay under the limit; a group has one at least.
+/// Ends of consecutive groups of facts whose activations above the layer stay under the limit; a group has one at
+/// least.
 std::vector<std::size_t> group_ends(const Transformer& model, const ValuePrompts& prompts, std::size_t layer) {
   constexpr double kLimit = 2.0 * (1ULL << 30);
   const ModelDescription& d = model.description();
   const auto above = static_cast<double>(d.layers - layer);  // one more for the passes below, and for gradients
   const double heads = static_cast<double>(d.head_width * (2 * d.heads + 2 * d.key_value_heads));
   const double bytes_of_row =
-      above * sizeof(float) * (3.0 * static_cast<double>(d.width) + heads + 3.0 * static_cast<double>(d.feed_forward_width));
+      above * sizeof(float) *
+      (3.0 * static_cast<double>(d.width) + heads + 3.0 * static_cast<double>(d.feed_forward_width));
   std::vector<double> bytes(prompts.bare.size());
   for (std::size_t s = 0; s < prompts.batch.sequences(); ++s)
     bytes[static_cast<std::size_t>(prompts.facts[s])] += bytes_of_row * static_cast<double>(prompts.batch.length(s));
@@ -171,8 +173,8 @@ Values optimize_values(Transformer& model, const ValuePrompts& prompts, const Va
 
   Backend& backend = model.backend();
   const std::size_t facts = prompts.bare.size(), m = model.description().width;
-  Values result{Matrix<float>(backend, facts, m), Matrix<float>(backend, facts, m),
-                std::vector<ValueProgress>(facts), std::vector<ValueTrajectory>(keep_trajectories ? facts : 0)};
+  Values result{Matrix<float>(backend, facts, m), Matrix<float>(backend, facts, m), std::vector<ValueProgress>(facts),
+                std::vector<ValueTrajectory>(keep_trajectories ? facts : 0)};
   std::size_t begin = 0;
   for (const std::size_t end : group_ends(model, prompts, options.layer)) {
     const std::size_t count = end - begin;

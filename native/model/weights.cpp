@@ -145,8 +145,8 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
   const std::string embedding = reader.full_name(std::string(family.embedding)) + ".weight";
   weights->embedding = reader.read(embedding, {description.vocabulary, m});
   if (family.positions == Positions::learned)
-    weights->position_embedding = reader.read(reader.full_name(std::string(family.position_embedding)) + ".weight",
-                                              {description.positions, m});
+    weights->position_embedding =
+        reader.read(reader.full_name(std::string(family.position_embedding)) + ".weight", {description.positions, m});
   for (std::size_t layer = 0; layer < description.layers; ++layer) {
     cancellation.check();
     weights->blocks.push_back(reader.block(description, layer));

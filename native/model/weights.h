@@ -38,8 +38,8 @@ struct BlockWeights {
 /// others are converted, and GPT-2's transposed, when they are read.
 class Weights {
  public:
-  /// Opens the files of one checkpoint. ErrorCode::model_format names a weight that is missing or whose shape is not what
-  /// the description says; weights no family knows are left alone.
+  /// Opens the files of one checkpoint. ErrorCode::model_format names a weight that is missing or whose shape is not
+  /// what the description says; weights no family knows are left alone.
   static std::unique_ptr<Weights> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
                                        const std::vector<std::string>& paths, const Cancellation& cancellation);
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdir, rename } from "node:fs/promises";
 import path from "node:path";
-import writeFileAtomic from "write-file-atomic";
 import { z } from "zod";
 import { contentHash } from "../base/content-hash.js";
 import { fileError } from "../base/file-error.js";
 import { readJsonFile } from "../base/json-file.js";
+import { writeWhole } from "../base/write-whole.js";
 import { collectSecondMoments, type SecondMoment, SecondMoments } from "../edit/second-moments.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel } from "../model/language-model.js";
@@ -113,7 +113,7 @@ async function writeEntry(
     await mkdir(path.dirname(tensorFile), { recursive: true });
     await writeLayerMoment(tensorFile, moment, { layer: String(layer), model: modelName });
     const entry = { sha256: await contentHash([tensorFile]), layer, model: modelName, tokens: moment.count };
-    await writeFileAtomic(entryFile, `${JSON.stringify(entry, null, 2)}\n`);
+    await writeWhole(entryFile, `${JSON.stringify(entry, null, 2)}\n`);
   } catch (error) {
     throw fileError("write second moments into the cache,", tensorFile, error);
   }

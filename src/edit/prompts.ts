@@ -55,7 +55,8 @@ export function valuePrompts(
   fact: Fact,
   contexts: ContextTemplates,
 ): { rewriting: FactPrompt[]; divergence: FactPrompt; target: number[] } {
-  if (fact.targetNew.trim() === "") throw new LyaplockError("ERR_EMPTY_TARGET", `case ${fact.caseId} has an empty target`);
+  if (fact.targetNew.trim() === "")
+    throw new LyaplockError("ERR_EMPTY_TARGET", `case ${fact.caseId} has an empty target`);
   const target = tokenizer.encodeTarget(withLeadingSpace(fact.targetNew));
   // Decoded, joined and encoded again as a whole, as the published code does: the last target token is never read.
   const read = tokenizer.decode(target.slice(0, -1));

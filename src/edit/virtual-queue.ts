@@ -56,7 +56,10 @@ export class VirtualQueue {
   /** The queue after a batch that ended with this preservation loss: q ← max(q + loss/D* − 1, 1). */
   after(preservationLoss: number): VirtualQueue {
     if (!(preservationLoss >= 0 && Number.isFinite(preservationLoss))) {
-      throw new LyaplockError("ERR_NOT_FINITE", `a preservation loss must be a number, 0 or more; it is ${preservationLoss}`);
+      throw new LyaplockError(
+        "ERR_NOT_FINITE",
+        `a preservation loss must be a number, 0 or more; it is ${preservationLoss}`,
+      );
     }
     const baseLoss = this.state.baseLoss ?? preservationLoss;
     const threshold = this.alpha * baseLoss;

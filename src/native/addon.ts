@@ -146,11 +146,7 @@ export interface NativeModel {
     moments: NativeSecondMoment[],
     cancellation?: NativeCancellation,
   ): Promise<void>;
-  optimizeValues(
-    prompts: ValuePrompts,
-    options: ValueOptions,
-    cancellation?: NativeCancellation,
-  ): Promise<ValueResult>;
+  optimizeValues(prompts: ValuePrompts, options: ValueOptions, cancellation?: NativeCancellation): Promise<ValueResult>;
   beginKeys(prompts: KeyPrompts): NativeKeyPass;
 
   /** The down-projection's weight as it is now, [m, d] float32, whatever the checkpoint's orientation. */
@@ -267,11 +263,7 @@ export interface NativeAddon {
   /** Copies [rows, cols] values, on the caller's thread: memory that JavaScript owns may be moved or freed later. */
   createMatrix(values: Float32Array | Float64Array, rows: number, cols: number): NativeMatrix;
   /** Maps the files and reads the weights. Names and shapes are checked against the description. */
-  loadModel(
-    description: ModelDescription,
-    files: string[],
-    cancellation?: NativeCancellation,
-  ): Promise<NativeModel>;
+  loadModel(description: ModelDescription, files: string[], cancellation?: NativeCancellation): Promise<NativeModel>;
   createSecondMoment(width: number): Promise<NativeSecondMoment>;
   /** Factors C [d, d]; a positive `ridge` ε adds ε·tr(C)/d to the diagonal. ERR_NOT_POSITIVE_DEFINITE names the pivot. */
   createKeySpace(covariance: NativeMatrix, ridge: number): Promise<NativeKeySpace>;

@@ -17,6 +17,7 @@ const NATIVE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
 export function fromNative(error: unknown): LyaplockError {
   if (error instanceof LyaplockError) return error;
   const { code, message } = error as Error & { code?: string };
-  if (code !== undefined && NATIVE_CODES.has(code)) return new LyaplockError(code as ErrorCode, message, { cause: error });
+  if (code !== undefined && NATIVE_CODES.has(code))
+    return new LyaplockError(code as ErrorCode, message, { cause: error });
   return new LyaplockError("ERR_INTERNAL", `unexpected: ${message ?? String(error)}`, { cause: error });
 }

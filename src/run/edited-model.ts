@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import type { LayerReport } from "../edit/report.js";
@@ -19,7 +19,7 @@ export interface EditRecord {
   weightChanges: WeightChange[];
 }
 
-/** Saves the model with its record. The record comes second, so a directory that has one is complete. */
+/** Saves the model with its record, both or neither. The record comes second, so a directory that has one is complete. */
 export async function saveEditedModel(
   model: LanguageModel,
   directory: string,
@@ -27,7 +27,12 @@ export async function saveEditedModel(
 ): Promise<EditRecord> {
   const record: EditRecord = { ...about, weightChanges: await weightChanges(model) };
   await model.save(directory);
-  await writeJson(recordPath(directory), record);
+  try {
+    await writeJson(recordPath(directory), record);
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
   return record;
 }
 

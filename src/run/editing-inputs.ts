@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { contentHash } from "../base/content-hash.js";
 import { readJsonFile } from "../base/json-file.js";
 import { cachedSecondMoments, readSecondMoments } from "../data/second-moments-files.js";
+import { readTexts } from "../data/texts.js";
 import { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "../edit/context-templates.js";
 import { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "../edit/hyperparameters.js";
 import type { SecondMoments } from "../edit/second-moments.js";
@@ -77,13 +78,23 @@ export async function chooseSecondMoments(
   signal?: AbortSignal,
 ): Promise<SecondMoments> {
   if (sources.moments !== null) return readSecondMoments(sources.moments, layers, model.config.feedForwardWidth);
-  return cachedSecondMoments(model, textsFor(model, sources), {
+  const texts = textsFor(model, sources);
+  const of = await countTexts(texts, signal);
+  return cachedSecondMoments(model, texts, {
     layers,
     signal,
     onDamaged: ({ path, movedTo, reason }) =>
       events.onNote?.(`${path} is damaged (${reason}); it is now ${movedTo}, and is made again.`),
-    onProgress: ({ tokens }) => events.onProgress?.({ stage: "second moments", done: tokens, unit: "tokens" }),
+    onProgress: ({ tokens, texts: done }) =>
+      events.onProgress?.({ stage: "second moments", detail: `${tokens} tokens`, done, of, unit: "texts" }),
   });
+}
+
+/** So that whoever waits knows for how long: reading takes seconds where collecting takes hours. */
+async function countTexts(files: readonly string[], signal?: AbortSignal): Promise<number> {
+  let number = 0;
+  for (const file of files) for await (const _ of readTexts(file, { signal })) number++;
+  return number;
 }
 
 function textsFor(model: LanguageModel, sources: EditingSources): string[] {

@@ -1,7 +1,7 @@
 import { access, open } from "node:fs/promises";
-import writeFileAtomic from "write-file-atomic";
 import { contentHash } from "../base/content-hash.js";
 import { fileError } from "../base/file-error.js";
+import { writeWhole } from "../base/write-whole.js";
 
 /** Runs file work; what the operating system refuses becomes an ERR_FILE that names the file. */
 export async function named<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
@@ -12,18 +12,8 @@ export async function named<T>(action: string, path: string, work: () => Promise
   }
 }
 
-/** Writes beside and renames: a reader finds the old content or the new, never a part. */
-export async function writeWhole(path: string, content: string): Promise<void> {
-  await named("write", path, () => writeFileAtomic(path, content));
-}
-
 export function writeJson(path: string, value: unknown): Promise<void> {
   return writeWhole(path, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** True for what `writeWhole` leaves of `name` when it is killed: the name, a dot, digits. */
-export function isLeftover(entry: string, name: string): boolean {
-  return entry.startsWith(`${name}.`) && /^\d+$/.test(entry.slice(name.length + 1));
 }
 
 /** Brings a file that native code wrote from the system's memory to the disk, and returns its hash. */

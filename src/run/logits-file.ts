@@ -1,5 +1,4 @@
-import writeFileAtomic from "write-file-atomic";
-import { named } from "./files.js";
+import { writeWhole } from "../base/write-whole.js";
 
 /**
  * Writes logits as safetensors for other programs to read: `tokens` [tokens] I32 and `logits` [rows, vocabulary] F32, the
@@ -20,7 +19,7 @@ export async function writeLogits(
       data_offsets: [ids.byteLength, ids.byteLength + logits.byteLength],
     },
   });
-  await named("write", path, () => writeFileAtomic(path, Buffer.concat([header, bytesOf(ids), bytesOf(logits)])));
+  await writeWhole(path, Buffer.concat([header, bytesOf(ids), bytesOf(logits)]));
 }
 
 /** Length (u64, little-endian) and JSON, padded with spaces so that the data begins at a multiple of 8. */

@@ -1,8 +1,9 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileError } from "../base/file-error.js";
+import { isLeftover } from "../base/write-whole.js";
 import { LyaplockError } from "../errors.js";
-import { isLeftover, named } from "./files.js";
+import { named } from "./files.js";
 import { Lock } from "./lock.js";
 
 /** What a run directory is to someone who wants to run in it. */
@@ -47,7 +48,7 @@ export class RunDirectory {
     const entries = await this.entries();
     if (entries === undefined) return "absent";
     if (entries.includes("run.json")) return entries.includes("summary.json") ? "finished" : "interrupted";
-    return entries.every((entry) => entry.startsWith("lock") || isLeftover(entry, "run.json")) ? "empty" : "foreign";
+    return entries.every(isOurs) ? "empty" : "foreign";
   }
 
   /** ERR_RUN_DIRECTORY if another process runs here. */
@@ -64,16 +65,20 @@ export class RunDirectory {
   }
 
   /**
-   * Removes what a run has written, and nothing else. summary.json and run.json go last and in this order, so that a
-   * process killed on the way leaves a run that is finished, or one that has not begun: never one with holes.
+   * Removes a run; refuses, and touches nothing, where there is anything else. summary.json and run.json go last and in this
+   * order, so that a process killed on the way leaves a run that is finished, or one that has not begun: never one with holes.
    */
   async clear(): Promise<void> {
     const state = await this.state();
     if (state !== "finished" && state !== "interrupted") throw notARun(this.path);
-    const content = [this.model, this.checkpoint, this.cases, this.batches, this.examples];
-    for (const path of [...content, this.summary, this.record]) {
-      await named("remove", path, () => rm(path, { recursive: true, force: true }));
+    const content = [this.model, this.checkpoint, this.cases, this.batches, this.examples, this.summary, this.record];
+    const names = content.map((path) => basename(path));
+    const other = (await this.entries())!.find((entry) => !names.includes(entry) && !isOurs(entry));
+    if (other !== undefined) {
+      const what = `${this.path} holds a finished run and ${other}, which is not of it. Move that away, or remove the directory.`;
+      throw new LyaplockError("ERR_RUN_DIRECTORY", what);
     }
+    for (const path of content) await named("remove", path, () => rm(path, { recursive: true, force: true }));
   }
 
   private async entries(): Promise<string[] | undefined> {
@@ -87,12 +92,19 @@ export class RunDirectory {
 
   /** Half-written neighbours of our files, from a process that was killed. */
   private async removeLeftovers(): Promise<void> {
-    const names = ["run.json", "summary.json", "examples.json"];
     for (const entry of (await this.entries()) ?? []) {
-      const ours = names.some((name) => isLeftover(entry, name)) || /^model\.[0-9a-f]+\.tmp$/.test(entry);
-      if (ours) await rm(join(this.path, entry), { recursive: true, force: true });
+      if (isHalfWritten(entry)) await rm(join(this.path, entry), { recursive: true, force: true });
     }
   }
+}
+
+function isHalfWritten(entry: string): boolean {
+  return ["run.json", "summary.json", "examples.json", "model"].some((name) => isLeftover(entry, name));
+}
+
+/** What may lie in a directory that holds no run: locks, and what a killed process did not finish writing. */
+function isOurs(entry: string): boolean {
+  return /^lock(\.|$)/.test(entry) || isHalfWritten(entry);
 }
 
 /** Whether a run was begun there and not finished. */

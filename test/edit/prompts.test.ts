@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseContextTemplates } from "../../src/edit/context-templates.js";
 import { defaultHyperparameters, parseHyperparameters } from "../../src/edit/hyperparameters.js";
-import { fillPrompt, inContext, keyPrompts, lookupPosition, splitTemplate, valuePrompts } from "../../src/edit/prompts.js";
+import {
+  fillPrompt,
+  inContext,
+  keyPrompts,
+  lookupPosition,
+  splitTemplate,
+  valuePrompts,
+} from "../../src/edit/prompts.js";
 import { expectThrow } from "../support/errors.js";
 import { fixtureRun } from "../support/fixture-run.js";
 import { tinyModel } from "../support/model.js";
@@ -21,7 +28,8 @@ describe("a template", () => {
   });
 
   it("must have one place for the subject", () => {
-    for (const wrong of ["no place", "{} and {}", ""]) expectThrow(() => splitTemplate(wrong), "ERR_SUBJECT_NOT_IN_PROMPT", wrong);
+    for (const wrong of ["no place", "{} and {}", ""])
+      expectThrow(() => splitTemplate(wrong), "ERR_SUBJECT_NOT_IN_PROMPT", wrong);
   });
 
   it("goes into a context with its own place intact", () => {
@@ -42,7 +50,9 @@ describe.each(FAMILIES)("prompts with the tokenizer of %s", (family) => {
         expect(tokens.length).toBe(lookup + 1);
         expect(tokenizer.decode(tokens).endsWith(fact.subject)).toBe(true);
       }
-      expect(lookupPosition(tokenizer, fact.prompt, fact.subject)).toBe(keyPrompts(tokenizer, fact, [["{}"]])[0]!.lookup);
+      expect(lookupPosition(tokenizer, fact.prompt, fact.subject)).toBe(
+        keyPrompts(tokenizer, fact, [["{}"]])[0]!.lookup,
+      );
     }
   });
 
@@ -92,15 +102,26 @@ describe("hyperparameters", () => {
     const { v_lr: _, ...without } = published;
     expectThrow(() => parseHyperparameters(without), "ERR_INVALID_ARGUMENT", "v_lr");
     expectThrow(() => parseHyperparameters({ ...published, layers: [3, 2] }), "ERR_INVALID_ARGUMENT", "rising", "3, 2");
-    expectThrow(() => parseHyperparameters({ ...published, mom2_update_weight: 0 }), "ERR_INVALID_ARGUMENT", "mom2_update_weight");
+    expectThrow(
+      () => parseHyperparameters({ ...published, mom2_update_weight: 0 }),
+      "ERR_INVALID_ARGUMENT",
+      "mom2_update_weight",
+    );
     expectThrow(() => parseHyperparameters({ ...published, fact_token: "last" }), "ERR_INVALID_ARGUMENT", "fact_token");
     expectThrow(() => parseHyperparameters(null), "ERR_INVALID_ARGUMENT");
   });
 
   it("of the published models are the published ones, and in range for any depth", async () => {
     const config = { ...(await tinyModel("tiny-llama")).config };
-    expect(defaultHyperparameters({ ...config, layers: 32 })).toMatchObject({ layers: [4, 5, 6, 7, 8], learningRate: 0.1, covarianceWeight: 1000 });
-    expect(defaultHyperparameters({ ...config, family: "gpt2", layers: 48 })).toMatchObject({ layers: [13, 14, 15, 16, 17], steps: 20 });
+    expect(defaultHyperparameters({ ...config, layers: 32 })).toMatchObject({
+      layers: [4, 5, 6, 7, 8],
+      learningRate: 0.1,
+      covarianceWeight: 1000,
+    });
+    expect(defaultHyperparameters({ ...config, family: "gpt2", layers: 48 })).toMatchObject({
+      layers: [13, 14, 15, 16, 17],
+      steps: 20,
+    });
     for (let layers = 1; layers <= 40; layers++) {
       const chosen = defaultHyperparameters({ ...config, layers }).layers;
       expect(chosen).toEqual([...new Set(chosen)].sort((a, b) => a - b));

@@ -117,7 +117,10 @@ describe("a layer editor", () => {
       return product(keys, transposed(drift)).values;
     };
     expectWithin(relativeError(await reached(1e-9), residuals.values), 1e-5);
-    expectWithin(relativeError(sum(residuals, { ...residuals, values: await reached(1e12) }).values, residuals.values), 1e-6);
+    expectWithin(
+      relativeError(sum(residuals, { ...residuals, values: await reached(1e12) }).values, residuals.values),
+      1e-6,
+    );
   });
 
   it("refuses what does not fit, and is then as it was", async () => {
@@ -132,10 +135,17 @@ describe("a layer editor", () => {
     await expectRejection(update({ keys: randomMatrix(next, 3, 5) }), "ERR_SHAPE", "[3, 5]");
     await expectRejection(update({ residuals: randomMatrix(next, 2, 2) }), "ERR_SHAPE", "[2, 2]");
     await expectRejection(update({ keys: bad }), "ERR_NOT_FINITE", "key");
-    await expectRejection(update({ residuals: { ...residuals, values: residuals.values.map(() => 1 / 0) } }), "ERR_NOT_FINITE");
+    await expectRejection(
+      update({ residuals: { ...residuals, values: residuals.values.map(() => 1 / 0) } }),
+      "ERR_NOT_FINITE",
+    );
     await expectRejection(update({ weight: 0 }), "ERR_INVALID_ARGUMENT", "weight");
     await expectRejection(update({ weight: Number.NaN }), "ERR_INVALID_ARGUMENT");
-    await expectRejection(update({ keys: zeros(0, 4), residuals: zeros(0, 2) }), "ERR_INVALID_ARGUMENT", "at least one");
+    await expectRejection(
+      update({ keys: zeros(0, 4), residuals: zeros(0, 2) }),
+      "ERR_INVALID_ARGUMENT",
+      "at least one",
+    );
     await expectRejection(update({ form: "both" }), "ERR_INVALID_ARGUMENT", "both");
     await expectRejection(update({ signal: AbortSignal.abort() }), "ERR_ABORTED");
 
@@ -150,7 +160,10 @@ describe("a layer editor", () => {
   it("finishes what is under way when it is disposed of, and refuses what comes after", async () => {
     const next = random(11);
     const editor = await editorFor(covariance(next, 40), 8);
-    const facts = { keys: await Matrix.from(randomMatrix(next, 30, 40)), residuals: await Matrix.from(randomMatrix(next, 30, 8)) };
+    const facts = {
+      keys: await Matrix.from(randomMatrix(next, 30, 40)),
+      residuals: await Matrix.from(randomMatrix(next, 30, 8)),
+    };
     const under = editor.update({ ...facts, weight: 1 });
     await Promise.resolve();
     editor.dispose();

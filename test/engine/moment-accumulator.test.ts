@@ -17,7 +17,12 @@ const part = ({ cols, values }: Plain, begin: number, end: number) => ({
 
 describe("a moment accumulator", () => {
   it("is the mean of k kᵀ, however the keys are cut into blocks and shards", async () => {
-    const cases = fc.record({ n: fc.integer({ min: 2, max: 40 }), d: fc.integer({ min: 1, max: 9 }), cut: fc.double({ min: 0, max: 1, noNaN: true }), seed: fc.nat() });
+    const cases = fc.record({
+      n: fc.integer({ min: 2, max: 40 }),
+      d: fc.integer({ min: 1, max: 9 }),
+      cut: fc.double({ min: 0, max: 1, noNaN: true }),
+      seed: fc.nat(),
+    });
     await fc.assert(
       fc.asyncProperty(cases, async ({ n, d, cut, seed }) => {
         const keys = plain(n, d, (i, j) => Math.sin(seed + 7 * i + 3 * j * j));

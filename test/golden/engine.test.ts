@@ -59,7 +59,13 @@ describe.each(FAMILIES)("LyapLock on %s", (family) => {
 
       const drift = await valuesOf(editors.dual);
       const published = weightOf(columns("weight"), original.rows);
-      expectWithin(relativeError(drift, published.values.map((w, i) => w - original.values[i]!)), ROUNDED);
+      expectWithin(
+        relativeError(
+          drift,
+          published.values.map((w, i) => w - original.values[i]!),
+        ),
+        ROUNDED,
+      );
 
       const exact = naive.update(columns("keys"), columns("residuals"));
       expectWithin(relativeError(drift, exact.drift.values), EXACT);
@@ -89,8 +95,7 @@ async function reference(family: Family, layer: number) {
     moments,
     original: weightOf(model.get(name)!, 64),
     run: { alpha: hparams.run.alpha, lambda: hparams.lyaplock.mom2_update_weight },
-    expected: (batch: number) =>
-      batches.find((candidate) => candidate.batch === batch)!.layers[layer]!,
+    expected: (batch: number) => batches.find((candidate) => candidate.batch === batch)!.layers[layer]!,
   };
 }
 

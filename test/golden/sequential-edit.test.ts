@@ -2,9 +2,9 @@
 // Witness: test/fixtures/official/*/expected/{lyaplock,evaluation,sensitivity}.* (see the README there).
 
 import { describe, expect, it } from "vitest";
+import { beginKeys } from "../../src/edit/keys.js";
 import type { BatchReport } from "../../src/edit/report.js";
 import { addon, call } from "../../src/native/index.js";
-import { beginKeys } from "../../src/edit/keys.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { fixtureEditor, fixtureRun } from "../support/fixture-run.js";
 import { tinyModel } from "../support/model.js";
@@ -78,7 +78,14 @@ describe.each(FAMILIES)("sequential editing of %s", (family) => {
         const stored = tensors.get(`${name}.weight`)!;
         const published = stored.rows === model.config.width ? stored.values : turned(stored).values;
         const drift = weight.map((w, i) => w - original[i]!);
-        expectWithin(relativeError(drift, published.map((w, i) => w - original[i]!)), bounds.drift, `${name}: drift`);
+        expectWithin(
+          relativeError(
+            drift,
+            published.map((w, i) => w - original[i]!),
+          ),
+          bounds.drift,
+          `${name}: drift`,
+        );
       }
     }
     expect(reports.map(({ edits }) => edits)).toEqual([4, 8, 12]);
@@ -97,7 +104,13 @@ describe.each(FAMILIES)("sequential editing of %s", (family) => {
     const weights = await whole.weights();
 
     const resumed = await fixtureEditor(await tinyModel(family), family);
-    await resumed.restore(state, (async function* () { yield* ledger; })(), weights);
+    await resumed.restore(
+      state,
+      (async function* () {
+        yield* ledger;
+      })(),
+      weights,
+    );
     const [straight, again] = [await whole.editBatch(batches[2]!), await resumed.editBatch(batches[2]!)];
     expect({ ...again, seconds: null }).toEqual({ ...straight, seconds: null });
     for (const [layer, weight] of await whole.weights()) {

@@ -52,7 +52,9 @@ describe.each(FAMILIES)("values on %s", (family) => {
     const batch = expected.map(({ index }) => facts[index]!);
     const found = await optimizeValues(model, batch, contextTemplates, hyperparameters, { trajectory: true });
     const tensors = await readTensors(officialPath(family, "expected", "compute_z.safetensors"));
-    const rounding = officialJson<Sensitivity>(family, "expected", "sensitivity.json").lyaplock.values["batch.1.values"]!;
+    const rounding = officialJson<Sensitivity>(family, "expected", "sensitivity.json").lyaplock.values[
+      "batch.1.values"
+    ]!;
     const bound = Math.min(10 * rounding, 1e-3);
     const [values, initial] = await Promise.all(
       [found.values, found.initial].map((matrix) => call(() => matrix.toFloat64Array())),

@@ -151,7 +151,7 @@ TEST("the witness of attention agrees with finite differences") {
   Problem p = make_problem(random, 4, 2, 3, {{0, 3, 1, 2}, {3, 2}}, 4);
   const Array weights = random.array(p.query.rows, p.query.cols);
   const Gradients gradients = attend_backward(p, attend(p), weights);
-  const auto by_differences = [&](Array Problem::*input) {
+  const auto by_differences = [&](Array Problem::* input) {
     return finite_differences(
         [&](const Array& at) {
           Problem moved = p;
@@ -216,8 +216,8 @@ BACKEND_TEST("attention gives the same bits twice") {
     Placed<float> out(on, Array(107, p.query.cols));
     Placed<float> log_sum_exp(on, Array(107, 6));
     on.attention_forward(p.shape, p.segments, Placed<float>(on, p.query), Placed<float>(on, p.key),
-                         Placed<float>(on, p.value), Placed<float>(on, p.prefix_key),
-                         Placed<float>(on, p.prefix_value), out, log_sum_exp);
+                         Placed<float>(on, p.value), Placed<float>(on, p.prefix_key), Placed<float>(on, p.prefix_value),
+                         out, log_sum_exp);
     return out.read();
   };
   CHECK_SAME(run(), run());

@@ -27,9 +27,9 @@ struct BackendRegistration {
 };
 
 /// BACKEND_TEST("what holds") { ... } with a Backend& `on`.
-#define BACKEND_TEST(name)                                                                                           \
-  static void CONCATENATE(test_, __LINE__)(::lyaplock::Backend & on);                                                \
-  static const ::lyaplock::test::BackendRegistration CONCATENATE(registered_, __LINE__)(name,                        \
+#define BACKEND_TEST(name)                                                                                             \
+  static void CONCATENATE(test_, __LINE__)(::lyaplock::Backend & on);                                                  \
+  static const ::lyaplock::test::BackendRegistration CONCATENATE(registered_, __LINE__)(name,                          \
                                                                                         CONCATENATE(test_, __LINE__)); \
   static void CONCATENATE(test_, __LINE__)([[maybe_unused]] ::lyaplock::Backend & on)
 
@@ -107,8 +107,8 @@ class Placed {
   Matrix<T> memory_;
 };
 
-/// Asks that |actual - expected| <= absolute + relative |expected| everywhere; NaN is equal to NaN alone. Says where the
-/// tolerance was exceeded most.
+/// Asks that |actual - expected| <= absolute + relative |expected| everywhere; NaN is equal to NaN alone. Says where
+/// the tolerance was exceeded most.
 inline void expect_close(const char* file, int line, const Array& actual, const Array& expected, double relative,
                          double absolute) {
   if (actual.rows != expected.rows || actual.cols != expected.cols) fail(file, line, "shapes differ");
@@ -125,8 +125,9 @@ inline void expect_close(const char* file, int line, const Array& actual, const 
     }
   }
   if (worst <= 1) return;
-  fail(file, line, "element " + std::to_string(where) + " is " + std::to_string(actual.values[where]) + ", expected " +
-                       std::to_string(expected.values[where]) + ", " + std::to_string(worst) + " times the tolerance");
+  fail(file, line,
+       "element " + std::to_string(where) + " is " + std::to_string(actual.values[where]) + ", expected " +
+           std::to_string(expected.values[where]) + ", " + std::to_string(worst) + " times the tolerance");
 }
 
 #define CHECK_CLOSE(actual, expected, relative, absolute) \

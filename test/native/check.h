@@ -26,7 +26,9 @@ inline std::vector<Test>& registry() {
 }
 
 struct Registration {
-  Registration(std::string name, std::function<void()> body) { registry().push_back({std::move(name), std::move(body)}); }
+  Registration(std::string name, std::function<void()> body) {
+    registry().push_back({std::move(name), std::move(body)});
+  }
 };
 
 [[noreturn]] inline void fail(const char* file, int line, const std::string& what) {
@@ -39,7 +41,8 @@ inline std::string expect_error(const char* file, int line, ErrorCode code, cons
     action();
   } catch (const Error& error) {
     if (error.code() == code) return error.what();
-    fail(file, line, std::string("expected ") + name_of(code) + ", came " + name_of(error.code()) + ": " + error.what());
+    fail(file, line,
+         std::string("expected ") + name_of(code) + ", came " + name_of(error.code()) + ": " + error.what());
   }
   fail(file, line, std::string("expected ") + name_of(code) + ", nothing was thrown");
 }
@@ -50,13 +53,13 @@ inline std::string expect_error(const char* file, int line, ErrorCode code, cons
 #define CONCATENATE(a, b) CONCATENATE_NOW(a, b)
 
 /// TEST("what holds") { ... }
-#define TEST(name)                                                                                              \
-  static void CONCATENATE(test_, __LINE__)();                                                                   \
+#define TEST(name)                                                                                                    \
+  static void CONCATENATE(test_, __LINE__)();                                                                         \
   static const ::lyaplock::test::Registration CONCATENATE(registered_, __LINE__)(name, CONCATENATE(test_, __LINE__)); \
   static void CONCATENATE(test_, __LINE__)()
 
-#define CHECK(condition)                                                         \
-  do {                                                                           \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
     if (!(condition)) ::lyaplock::test::fail(__FILE__, __LINE__, "not so: " #condition); \
   } while (false)
 

@@ -25,8 +25,7 @@ Array divergence(const Array& logits, const Array& reference) {
   const Array log_p = log_softmax(logits);
   Array out(logits.rows, 1);
   for (std::size_t i = 0; i < logits.rows; ++i)
-    for (std::size_t j = 0; j < logits.cols; ++j)
-      out(i, 0) += std::exp(log_p(i, j)) * (log_p(i, j) - reference(i, j));
+    for (std::size_t j = 0; j < logits.cols; ++j) out(i, 0) += std::exp(log_p(i, j)) * (log_p(i, j) - reference(i, j));
   return out;
 }
 
@@ -35,7 +34,8 @@ struct Case {
   std::size_t rows, vocabulary;
   double spread;
 };
-const std::vector<Case> cases = {{0, 5, 1}, {1, 1, 1}, {2, 2, 30}, {7, 33, 5}, {3, 1000, 10}, {2, 50257, 15}, {40, 300, 3}};
+const std::vector<Case> cases = {{0, 5, 1},     {1, 1, 1},      {2, 2, 30},  {7, 33, 5},
+                                 {3, 1000, 10}, {2, 50257, 15}, {40, 300, 3}};
 
 std::vector<std::int32_t> random_indices(Random& random, std::size_t count, std::size_t limit) {
   std::vector<std::int32_t> indices(count);

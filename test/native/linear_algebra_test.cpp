@@ -46,9 +46,10 @@ Array joined(const Array& lower, const Array& upper) {
 struct Sizes {
   std::size_t m, n, k;
 };
-const std::vector<Sizes> product_sizes = {{0, 3, 2},   {3, 0, 2},    {3, 4, 0},  {1, 1, 1},    {1, 9, 5},
-                                          {1, 70, 33}, {7, 1, 3},    {5, 6, 7},  {33, 65, 17}, {128, 64, 96},
-                                          {2, 300, 3}, {100, 90, 80}};
+// The last three are large enough to be shared out over threads, by rows and by columns.
+const std::vector<Sizes> product_sizes = {{0, 3, 2},   {3, 0, 2},     {3, 4, 0},       {1, 1, 1},       {1, 9, 5},
+                                          {1, 70, 33}, {7, 1, 3},     {5, 6, 7},       {33, 65, 17},    {128, 64, 96},
+                                          {2, 300, 3}, {100, 90, 80}, {300, 200, 150}, {150, 400, 129}, {1, 1500, 900}};
 
 template <class T>
 void gemm(Backend& on, double tolerance) {

@@ -36,7 +36,8 @@ class TemporaryFolder {
 };
 
 void write_bytes(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary | std::ios::trunc)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 std::string read_bytes(const std::string& path) {
@@ -333,8 +334,8 @@ TEST("tensors that do not fit their claims are not written") {
   const auto write = [&](std::vector<TensorToWrite> tensors) { write_safetensors(path, tensors, {}); };
   CHECK_ERROR(ErrorCode::shape, write({{"x", DataType::float32, {2, 2}, bytes_of(six)}}));
   CHECK_ERROR(ErrorCode::shape, write({{"x", DataType::float32, {std::size_t{1} << 62, 4}, {}}}));
-  CHECK_ERROR(ErrorCode::invalid_argument, write({{"x", DataType::float32, {6}, bytes_of(six)},
-                                                  {"x", DataType::float32, {6}, bytes_of(six)}}));
+  CHECK_ERROR(ErrorCode::invalid_argument,
+              write({{"x", DataType::float32, {6}, bytes_of(six)}, {"x", DataType::float32, {6}, bytes_of(six)}}));
   CHECK_ERROR(ErrorCode::invalid_argument, write({{"__metadata__", DataType::float32, {6}, bytes_of(six)}}));
   CHECK(folder.files() == 0);
 }

@@ -21,9 +21,9 @@ async function put(...names: string[]): Promise<void> {
 describe("RunDirectory.state", () => {
   it.each([
     ["empty", []],
-    ["empty", ["lock", "lock.0b3f", "run.json.123456"]],
+    ["empty", ["lock", "lock.0b3f", "run.json.0123abcd.tmp"]],
     ["interrupted", ["run.json", "batches.jsonl"]],
-    ["interrupted", ["run.json", "summary.json.99"]],
+    ["interrupted", ["run.json", "summary.json.99aa99aa.tmp"]],
     ["finished", ["run.json", "summary.json"]],
     ["foreign", ["thesis.tex"]],
     ["foreign", ["summary.json"]],
@@ -40,7 +40,7 @@ describe("RunDirectory.state", () => {
 
 describe("RunDirectory.occupy", () => {
   it("removes what killed writers left, and nothing else", async () => {
-    await put("run.json", "run.json.123", "summary.json.4", "notes.txt", "model.backup");
+    await put("run.json", "run.json.00000001.tmp", "summary.json.ffffffff.tmp", "notes.txt", "model.backup");
     await mkdir(join(run.path, "model.0a1b2c3d.tmp"));
     const lock = await run.occupy();
     expect((await readdir(run.path)).sort()).toEqual(["lock", "model.backup", "notes.txt", "run.json"]);
@@ -49,12 +49,20 @@ describe("RunDirectory.occupy", () => {
 });
 
 describe("RunDirectory.clear", () => {
-  it("removes a run and leaves files that are not of it", async () => {
-    await put("run.json", "summary.json", "batches.jsonl", "cases.jsonl", "examples.json", "notes.txt");
+  const files = ["run.json", "summary.json", "batches.jsonl", "cases.jsonl", "examples.json"];
+
+  it("removes a run", async () => {
+    await put(...files);
     await mkdir(join(run.path, "checkpoint"));
     await mkdir(join(run.path, "model"));
     await run.clear();
-    expect(await readdir(run.path)).toEqual(["notes.txt"]);
+    expect(await readdir(run.path)).toEqual([]);
+  });
+
+  it("touches nothing where there is a file that is not of the run", async () => {
+    await put(...files, "notes.txt");
+    await expect(run.clear()).rejects.toMatchObject({ message: expect.stringContaining("notes.txt") });
+    expect(await readdir(run.path)).toHaveLength(6);
   });
 
   it("refuses a directory that holds no run", async () => {

@@ -14,7 +14,8 @@ namespace lyaplock {
 
 namespace cpu {
 
-CpuBackend::CpuBackend(std::size_t threads) : pool_(threads) { set_blas_threads(pool_.size()); }
+// BLAS is called from the threads of the pool, on one thread each: linear_algebra.cpp says why.
+CpuBackend::CpuBackend(std::size_t threads) : pool_(threads) { set_blas_threads(1); }
 
 std::shared_ptr<void> CpuBackend::allocate(std::size_t bytes) {
   constexpr std::size_t line = 64;

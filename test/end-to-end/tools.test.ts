@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { officialPath } from "../support/official.js";
+import { temporaryDirectory } from "../support/temporary.js";
+import { lyaplock, lyaplockJson } from "./command.js";
+import { readTensors } from "./safetensors.js";
+import { editingArguments, factsFile } from "./tiny.js";
+
+const families = ["tiny-gpt2", "tiny-llama"] as const;
+const model = (family: (typeof families)[number]) => ["--model", officialPath(family, "model")];
+
+function float32(data: Buffer): Float32Array {
+  return new Float32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
+}
+
+function float64(data: Buffer): Float64Array {
+  return new Float64Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
+}
+
+/** Largest difference, relative to the largest number; NaN where anything is. */
+function relativeDifference(actual: Float32Array | Float64Array, expected: Float32Array | Float64Array): number {
+  expect(actual.length).toBe(expected.length);
+  let [difference, largest] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    if (Number.isNaN(actual[i])) return Number.NaN;
+    difference = Math.max(difference, Math.abs(actual[i]! - expected[i]!));
+    largest = Math.max(largest, Math.abs(expected[i]!));
+  }
+  return difference / largest;
+}
+
+describe.each(families)("%s", (family) => {
+  it("lyaplock logits --all writes the logits of transformers", async () => {
+    const out = join(await temporaryDirectory(), "logits.safetensors");
+    const prompt = "The language of Ek Hi Bhool is";
+    const args = ["logits", ...model(family), "--prompt", prompt, "--all", "--out", out];
+    const next = await lyaplockJson<{ text: string; probability: number }[]>(args);
+    expect(next[0]!.text).toBe(" H"); // of " Hindi"
+
+    const { tokens, logits } = await readTensors(out);
+    const expected = (await readTensors(officialPath(family, "expected", "forward.safetensors")))["logits.0"]!;
+    expect(tokens).toMatchObject({ dtype: "I32", shape: [expected.shape[0]] });
+    expect(logits).toMatchObject({ dtype: "F32", shape: expected.shape });
+    // Two float32 implementations of six layers.
+    expect(relativeDifference(float32(logits!.data), float32(expected.data))).toBeLessThan(1e-5);
+  });
+
+  it("lyaplock moments writes the second moments of the fixture", async () => {
+    const out = join(await temporaryDirectory(), "moments");
+    const texts = officialPath(family, "statistics", "texts.json");
+    const { layers } = await lyaplockJson<{ layers: { layer: number; tokens: number }[] }>([
+      ...["moments", ...model(family), "--text", texts, "--layers", "2-4", "--out", out],
+    ]);
+    expect(layers.map(({ layer }) => layer)).toEqual([2, 3, 4]);
+    for (const { layer } of layers) {
+      const name = `layer-${layer}.safetensors`;
+      const actual = (await readTensors(join(out, name))).second_moment!;
+      const expected = (await readTensors(officialPath(family, "statistics", name))).second_moment!;
+      expect(actual).toMatchObject({ dtype: "F64", shape: expected.shape });
+      // Keys are float32 numbers from two implementations, and the fixture was rounded to float32.
+      expect(relativeDifference(float64(actual.data), float64(expected.data))).toBeLessThan(1e-5);
+    }
+  });
+
+  it("lyaplock eval measures the unedited model", async () => {
+    const args = ["eval", ...model(family), "--dataset", `counterfact:${factsFile(family)}`, "--cases", "5"];
+    const { cases, metrics } = await lyaplockJson<{ cases: number; metrics: { efficacy: { mean: number } } }>(args);
+    expect(cases).toBe(5);
+    expect(metrics.efficacy.mean).toBe(0);
+    expect((await lyaplock(args)).stdout).toMatch(/efficacy +0\.0 ± 0\.0/);
+  });
+
+  it("lyaplock generate draws with a seed", async () => {
+    const generate = async (...more: string[]) =>
+      (await lyaplockJson<{ text: string }>(["generate", ...model(family), "--prompt", "The language of", ...more]))
+        .text;
+    const text = await generate("--tokens", "12");
+    expect(text).toMatch(/^The language of ./);
+    expect(await generate("--tokens", "12", "--seed", "42")).toBe(text);
+    expect(await generate("--tokens", "12", "--seed", "43")).not.toBe(text);
+    expect(await generate("--tokens", "12", "--top-k", "1", "--seed", "1")).toBe(
+      await generate("--tokens", "12", "--top-k", "1", "--seed", "2"),
+    );
+  });
+});
+
+describe("second moments from texts", () => {
+  it("are collected once", async () => {
+    const directory = await temporaryDirectory();
+    const args = await editingArguments("tiny-llama", directory);
+    const at = args.indexOf("--moments");
+    args.splice(at, 2, "--text", officialPath("tiny-llama", "statistics", "texts.json"));
+    const env = { LYAPLOCK_CACHE: join(directory, "cache") };
+    const edit = (out: string) =>
+      lyaplock(["edit", ...args, "--facts", factsFile("tiny-llama"), "--out", join(directory, out)], { env });
+    const [first, second] = [await edit("first"), await edit("second")];
+    expect([first.code, second.code]).toEqual([0, 0]);
+    expect(first.stderr).toContain("second moments");
+    expect(second.stderr).not.toContain("second moments");
+  });
+});
+
+describe("lyaplock doctor", () => {
+  it("finds this machine well and says what it runs on", async () => {
+    const report = await lyaplockJson<Record<string, unknown>>(["doctor", "--threads", "1"]);
+    expect(report).toMatchObject({
+      healthy: true,
+      threads: 1,
+      backend: expect.stringContaining("cpu"),
+      gpu: expect.any(String),
+    });
+    expect(report.float64Gigaflops).toBeGreaterThan(0.1);
+    expect((await lyaplock(["doctor"])).stdout).toContain("All is well.");
+  });
+});
