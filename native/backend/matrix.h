@@ -40,6 +40,21 @@ class Matrix {
   std::size_t cols_ = 0;
 };
 
+/// The first rows of a buffer that has room for more.
+template <class T>
+MatrixView<T> first_rows(Matrix<T>& buffer, std::size_t rows) {
+  return buffer.view().row_range(0, rows);
+}
+template <class T>
+ConstMatrixView<T> first_rows(const Matrix<T>& buffer, std::size_t rows) {
+  return buffer.view().row_range(0, rows);
+}
+/// The first entries of a row vector that has room for more; an empty one stays empty.
+template <class T>
+MatrixView<T> first_entries(Matrix<T>& buffer, std::size_t count) {
+  return buffer.empty() ? buffer.view() : buffer.view().column_range(0, count);
+}
+
 /// Copies host values, row-major and dense, to a new matrix.
 template <class T>
 Matrix<T> upload(Backend& backend, std::span<const T> host, std::size_t rows, std::size_t cols) {

@@ -34,11 +34,11 @@ Matrix<float> final_states(Transformer& model, const TokenBatch& batch, std::spa
   model.attend(last, layout, x, {}, activations);
   Matrix<float> attention(backend, rows.size(), activations.attention.cols());
   Matrix<float> chosen(backend, rows.size(), description.width);
-  backend.gather_rows(activations.attention.view().row_range(0, layout.rows()), rows, attention);
+  backend.gather_rows(first_rows(activations.attention, layout.rows()), rows, attention);
   backend.gather_rows(x, rows, chosen);
   model.add_attention(last, attention, chosen);
   model.expand(last, chosen, activations);
-  model.contract(last, activations.activation.view().row_range(0, rows.size()), chosen);
+  model.contract(last, first_rows(activations.activation, rows.size()), chosen);
 
   Matrix<float> normed(backend, rows.size(), description.width);
   Matrix<float> mean(backend, 1, rows.size()), scale(backend, 1, rows.size());
@@ -88,7 +88,7 @@ Scores score(Transformer& model, const TokenBatch& batch, std::span<const std::i
   for (std::size_t begin = 0; begin < distinct.size(); begin += at_once) {
     cancellation.check();
     const std::size_t count = std::min(at_once, distinct.size() - begin);
-    const MatrixView<float> block = logits.view().row_range(0, count);
+    const MatrixView<float> block = first_rows(logits, count);
     model.head(states.view().row_range(begin, count), block);
 
     const std::size_t first = next;
@@ -127,9 +127,9 @@ void for_each_key(Transformer& model, const TokenBatch& batch, std::span<const s
                                                    std::to_string(model.description().layers) + "; received " +
                                                    std::to_string(layers[wanted]));
     model.attend(layer, layout, x, {}, activations);
-    model.add_attention(layer, activations.attention.view().row_range(0, n), x);
+    model.add_attention(layer, first_rows(activations.attention, n), x);
     model.expand(layer, x, activations);
-    const ConstMatrixView<float> activation = activations.activation.view().row_range(0, n);
+    const ConstMatrixView<float> activation = first_rows(activations.activation, n);
     if (layer == layers[wanted]) take(wanted++, activation);
     if (wanted < layers.size()) model.contract(layer, activation, x);
   }

@@ -24,8 +24,8 @@ class Cache {
 
   void store(Backend& backend, std::size_t layer, std::span<const std::int32_t> rows,
              const BlockActivations& activations) {
-    backend.scatter_rows(activations.key.view().row_range(0, rows.size()), rows, keys_[layer]);
-    backend.scatter_rows(activations.value.view().row_range(0, rows.size()), rows, values_[layer]);
+    backend.scatter_rows(first_rows(activations.key, rows.size()), rows, keys_[layer]);
+    backend.scatter_rows(first_rows(activations.value, rows.size()), rows, values_[layer]);
   }
   void advance(std::size_t sequence, std::size_t tokens) { lengths_[sequence] += tokens; }
 

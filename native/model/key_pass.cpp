@@ -38,7 +38,7 @@ Matrix<double> KeyPass::keys(std::size_t layer, const Cancellation& cancellation
                                                  std::to_string(model_.description().layers) + "; received " +
                                                  std::to_string(layer));
   const std::size_t n = layout_.rows();
-  const MatrixView<float> activation = activations_.activation.view().row_range(0, n);
+  const MatrixView<float> activation = first_rows(activations_.activation, n);
   if (layer_)
     model_.contract(*layer_, activation, x_);
   else

@@ -7,13 +7,6 @@ namespace lyaplock {
 
 namespace {
 
-/// The first rows of a buffer that has room for more.
-MatrixView<float> first_rows(Matrix<float>& buffer, std::size_t rows) { return buffer.view().row_range(0, rows); }
-/// The first entries of a row vector that has room for more.
-MatrixView<float> first_entries(Matrix<float>& buffer, std::size_t count) {
-  return buffer.empty() ? buffer.view() : buffer.view().column_range(0, count);
-}
-
 void apply(Backend& backend, const Linear& linear, ConstMatrixView<float> x, float beta, MatrixView<float> out) {
   backend.gemm(Transpose::no, Transpose::yes, 1.0F, x, linear.weight, beta, out);
   if (!linear.bias.empty()) backend.add_bias(linear.bias, out);

@@ -8,11 +8,6 @@ namespace lyaplock {
 
 namespace {
 
-MatrixView<float> first_rows(Matrix<float>& buffer, std::size_t rows) { return buffer.view().row_range(0, rows); }
-MatrixView<float> first_entries(Matrix<float>& buffer, std::size_t count) {
-  return buffer.view().column_range(0, count);
-}
-
 /// Rows that are read of a sequence: up to its last label; of a KL prompt up to its lookup.
 std::size_t rows_read(const ValuePrompts& prompts, std::size_t sequence) {
   std::int32_t last = prompts.lookups[sequence];

@@ -1,18 +1,12 @@
 import { Turns } from "../base/yielding.js";
 import { occurrences } from "../data/fact.js";
 import type { Fact } from "../data/records.js";
-import type { ErrorCode } from "../errors.js";
 import type { ModelConfig } from "../model/config.js";
 import type { Tokenizer } from "../model/tokenizer.js";
 import { conflictsOf } from "./conflicts.js";
 import type { ContextTemplates } from "./context-templates.js";
+import type { FactProblem } from "./fact-problem.js";
 import { inContext, splitTemplate, withLeadingSpace } from "./prompts.js";
-
-/** What would keep a fact from being edited as it is meant. */
-export interface FactProblem {
-  code: ErrorCode;
-  message: string;
-}
 
 /** How a fact reads in tokens, and what is wrong with it. */
 export interface FactCheck {

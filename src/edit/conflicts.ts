@@ -1,5 +1,5 @@
 import type { Fact } from "../data/records.js";
-import type { FactProblem } from "./checks.js";
+import type { FactProblem } from "./fact-problem.js";
 
 /**
  * Facts that say different things after the same words, each with a problem that names the others. Which of them would win
