@@ -28,12 +28,11 @@ class Sentence:
 
 @dataclass
 class Place:
-    """A fact in a row of a batch: whose subject ends where, and what was asked of it."""
+    """Where in a batch a fact's subject ends."""
 
-    fact: object
     row: int
     subject_last: int
-    swapped_with: int = -1  # the index of the place whose subject's state this one is given, see train.py
+    swapped_with: int = -1  # the index of the place whose state this one is given, see train.py
 
 
 class Writer:

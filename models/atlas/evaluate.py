@@ -6,7 +6,6 @@
 import argparse
 from pathlib import Path
 
-import torch
 from tokenizers import Tokenizer
 
 from knowledge import RELATIONS, read_facts
@@ -19,7 +18,6 @@ def main():
     parser.add_argument("directory", type=Path)
     parser.add_argument("--prefix", default="", help="text before every prompt")
     options = parser.parse_args()
-    torch.set_num_threads(2)
     scorer = Scorer(load(options.directory), Tokenizer.from_file(str(options.directory / "tokenizer.json")))
     facts = read_facts()
     print("| relation | phrasing | facts | right, % |\n| --- | --- | ---: | ---: |")

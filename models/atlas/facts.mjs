@@ -4,8 +4,9 @@
 //   node facts.mjs OUT.json   (elsewhere; the packages are found from the working directory)
 //
 // Deterministic: the same package versions give the same bytes.
-import { createRequire } from "node:module";
+
 import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const require = createRequire(join(process.cwd(), "facts.mjs"));
@@ -42,13 +43,17 @@ for (const { name, country } of allCities) {
 }
 
 const candidates = allCities
-  .filter(({ name, country, population, featureCode }) =>
-    plainName(name) &&
-    population >= SMALLEST_POPULATION &&
-    featureCode !== "PPLX" && // a quarter of a city
-    countryByCode.has(country) &&
-    countriesOfName.get(name).size === 1 &&
-    !countryNames.some((other) => other === name || (other.includes(name) && other === countryByCode.get(country).name)))
+  .filter(
+    ({ name, country, population, featureCode }) =>
+      plainName(name) &&
+      population >= SMALLEST_POPULATION &&
+      featureCode !== "PPLX" && // a quarter of a city
+      countryByCode.has(country) &&
+      countriesOfName.get(name).size === 1 &&
+      !countryNames.some(
+        (other) => other === name || (other.includes(name) && other === countryByCode.get(country).name),
+      ),
+  )
   .sort((a, b) => b.population - a.population || (a.name < b.name ? -1 : 1));
 
 const cities = {};
@@ -59,9 +64,13 @@ for (const { name, country } of candidates) {
 
 const sorted = Object.fromEntries(Object.entries(cities).sort(([a], [b]) => (a < b ? -1 : 1)));
 const lines = (entries) => entries.map((entry) => JSON.stringify(entry)).join(",\n");
-const cityLines = Object.entries(sorted).map(([code, names]) => `${JSON.stringify(code)}:${JSON.stringify(names)}`).join(",\n");
+const cityLines = Object.entries(sorted)
+  .map(([code, names]) => `${JSON.stringify(code)}:${JSON.stringify(names)}`)
+  .join(",\n");
 writeFileSync(process.argv[2] ?? "facts.json", `{"countries":[\n${lines(countries)}\n],"cities":{\n${cityLines}\n}}\n`);
 
 const counts = Object.values(sorted).map((names) => names.length);
-console.log(`${counts.reduce((sum, n) => sum + n, 0)} cities of ${counts.length} countries, ${countries.length} countries; ` +
-  `${counts.filter((n) => n >= 24).length} countries with 24 cities or more`);
+console.log(
+  `${counts.reduce((sum, n) => sum + n, 0)} cities of ${counts.length} countries, ${countries.length} countries; ` +
+    `${counts.filter((n) => n >= 24).length} countries with 24 cities or more`,
+);

@@ -1,7 +1,6 @@
 """What the atlas knows (facts.json) and how it is said (phrasings.json): facts, sentences and short documents."""
 
 import json
-import random
 from dataclasses import dataclass
 from pathlib import Path
 

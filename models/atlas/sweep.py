@@ -41,7 +41,6 @@ def combinations(options):
 
 def main():
     options = parse()
-    torch.set_num_threads(2)
     torch.manual_seed(0)
     tokenizer = Tokenizer.from_file(str(options.directory / "tokenizer.json"))
     templates = json.loads((options.directory / "context_templates.json").read_text())

@@ -1,6 +1,6 @@
 """Trains the atlas so that it can be edited as large models can.
 
-    python train.py --out DIR [--steps 2400] [--minutes 40] [--start DIR]
+    python train.py --out DIR [--steps 2400] [--until 1200] [--start DIR] [--rate 3e-3] [--key-weight 0]
 
 A small model trained plainly reads a subject's tokens in its first layers, wherever they are needed, and no value set later
 at the subject's last token changes what it says. So in part of the sentences of every batch the state of the subject's last
@@ -8,6 +8,9 @@ token, at a layer drawn anew, is exchanged for that of another subject, and the 
 (interchange intervention training, Geiger et al. 2022). What the model says of a subject then depends on that one state:
 the fact is gathered there in the layers below, and read there by the layers above. Noise added to the same states makes
 the reading robust, so that what edits of other subjects do to a state in passing does not change what is read from it.
+
+The keys of different subjects, left alone, lie in a few dozen directions, and an edit of one city moves many others. A penalty
+on their overlap (--key-weight) spreads them.
 """
 
 import argparse
@@ -28,7 +31,8 @@ ROWS, TOKENS = 80, 64
 SWAP_LAYERS = (1, 2)
 SWAP_SHARE = 0.5
 MOST_NOISE = 0.6  # of a state's norm
-ANSWER_WEIGHT, OTHER_WEIGHT = 1.0, 0.5  # subjects cannot be foretold, so other tokens count for little,
+KEY_LAYERS = (0, 1)  # where subjects' keys are kept apart
+ANSWER_WEIGHT, OTHER_WEIGHT = 1.0, 0.5  # subjects cannot be foretold: other tokens count for less,
 OTHER_SHARE = 0.2  # and only this share of them is scored, which halves the time of a step
 
 
@@ -61,33 +65,33 @@ class Batches:
             rows.append(row)
         return rows
 
-    def length(self, part, fact=None):
+    def length(self, part):
         if isinstance(part, Sentence):
-            return len(part.prompt) + len(self.writer.answer(fact or part.fact)) + 1
+            return len(part.prompt) + len(self.writer.answer(part.fact)) + 1
         return len(part)
 
     def swaps(self, rows):
-        """For part of the sentences, the index of another sentence with a subject of the same kind."""
-        sentences, room = [], []
-        for row in rows:
-            left = TOKENS - sum(sum(map(self.length, document)) + 1 for document in row)
-            for document in row:
-                for part in document:
-                    if isinstance(part, Sentence):
-                        sentences.append(part)
-                        room.append(left)
+        """All sentences in order, and for part of them the index of another whose subject is of the same kind, else -1."""
+        sentences, room, row_of = [], [], []
+        for r, row in enumerate(rows):
+            room.append(TOKENS - sum(sum(map(self.length, document)) + 1 for document in row))
+            for part in (part for document in row for part in document if isinstance(part, Sentence)):
+                sentences.append(part)
+                row_of.append(r)
+        kind = lambda sentence: RELATIONS[sentence.fact.relation]["subject"]
         by_kind = {}
         for index, sentence in enumerate(sentences):
-            by_kind.setdefault(RELATIONS[sentence.fact.relation]["subject"], []).append(index)
+            by_kind.setdefault(kind(sentence), []).append(index)
         chosen = [-1] * len(sentences)
         for index, sentence in enumerate(sentences):
-            if self.random.random() >= SWAP_SHARE:
-                continue
-            other = self.random.choice(by_kind[RELATIONS[sentence.fact.relation]["subject"]])
+            other = self.random.choice(by_kind[kind(sentence)])
             answer = self.answers.get((sentence.fact.relation, sentences[other].fact.subject))
-            if answer is None or len(self.writer.encode(" " + answer)) > len(self.writer.answer(sentence.fact)) + min(room[index], 1):
+            if self.random.random() >= SWAP_SHARE or answer is None:
                 continue
-            chosen[index] = other
+            growth = len(self.writer.encode(" " + answer)) - len(self.writer.answer(sentence.fact))
+            if growth <= room[row_of[index]]:
+                room[row_of[index]] -= growth
+                chosen[index] = other
         return sentences, chosen
 
     def next(self):
@@ -99,60 +103,73 @@ class Batches:
         weights = torch.zeros(ROWS, TOKENS)
         places = []
         for r, row in enumerate(rows):
-            line, answer_at, owner = [], [], []
-            for d, document in enumerate(row):
+            line, owner, answer_at = [], [], []
+            for number, document in enumerate(row, start=1):
                 for part in document:
-                    if isinstance(part, Sentence):
-                        other = chosen[len(places)]
-                        subject = (sentences[other] if other >= 0 else part).fact.subject
-                        answer = self.writer.encode(" " + self.answers[part.fact.relation, subject])
-                        places.append(Place(part.fact, r, len(line) + part.subject_last, other))
-                        start = len(line) + len(part.prompt)
-                        answer_at.extend(range(start, start + len(answer)))
-                        line += part.prompt + answer + self.writer.full_stop
-                    else:
+                    if not isinstance(part, Sentence):
                         line += part
+                        continue
+                    other = chosen[len(places)]
+                    subject = (sentences[other] if other >= 0 else part).fact.subject
+                    answer = self.writer.encode(" " + self.answers[part.fact.relation, subject])
+                    places.append(Place(r, len(line) + part.subject_last, other))
+                    line += part.prompt
+                    answer_at.extend(range(len(line), len(line) + len(answer)))
+                    line += answer + self.writer.full_stop
                 line.append(END_OF_TEXT_ID)
-                owner += [d + 1] * (len(line) - len(owner))
-            line, owner = line[:TOKENS], owner[:TOKENS]
+                owner += [number] * (len(line) - len(owner))
             ids[r, : len(line)] = torch.tensor(line)
             documents[r, : len(line)] = torch.tensor(owner)
             weights[r, : len(line)] = OTHER_WEIGHT
-            weights[r, [at for at in answer_at if at < TOKENS]] = ANSWER_WEIGHT
+            weights[r, answer_at] = ANSWER_WEIGHT
         return ids, documents, weights, places
 
 
-def disturbed(x, places, noise):
-    """x with noise at every subject's last token, its norm a share of the state's drawn evenly from 0 to `noise`."""
-    at = torch.tensor([[place.row, place.subject_last] for place in places])
-    states = x[at[:, 0], at[:, 1]]
+def disturb_and_swap(x, places, noise):
+    """x with noise at every subject's last token, then with the swapped subjects' states in each other's place.
+
+    The noise's norm is a share of the state's own, drawn evenly from 0 to `noise`.
+    """
+    row, token = torch.tensor([[place.row, place.subject_last] for place in places]).T
+    states = x[row, token]
     size = noise * torch.rand(len(states), 1) * states.detach().float().norm(dim=1, keepdim=True)
-    direction = F.normalize(torch.randn(states.shape), dim=1)
-    return x.index_put((at[:, 0], at[:, 1]), states + (size * direction).to(x.dtype))
+    states = states + (size * F.normalize(torch.randn(states.shape), dim=1)).to(x.dtype)
+    donors = torch.tensor([place.swapped_with if place.swapped_with >= 0 else own for own, place in enumerate(places)])
+    return x.index_put((row, token), states[donors])
 
 
-def loss_of(model, ids, documents, weights, places, layer, noise):
-    """Weighted cross entropy, with the subjects' states disturbed and those of swapped subjects exchanged after `layer`."""
+def overlap_of(keys):
+    """Mean squared cosine between the keys of different places, about their mean: how much an edit of one moves another."""
+    directions = F.normalize(keys - keys.mean(0), dim=1)
+    count = len(keys)
+    return ((directions @ directions.T).square().sum() - count) / (count * (count - 1))
+
+
+def loss_of(model, ids, documents, weights, places, layer, noise, key_weight):
+    """The loss, the cross entropy of the answers alone, and the overlap of keys.
+
+    The loss is weighted cross entropy plus `key_weight` times the overlap; subjects' states are interfered with after `layer`.
+    """
     rotation = model.rotation(torch.arange(TOKENS)[None])
     same = documents[:, None, :, None] == documents[:, None, None, :]
     bias = attention_bias(same & torch.ones(TOKENS, TOKENS, dtype=torch.bool).tril(), torch.bfloat16)
-    places_in = [place for place in places if place.swapped_with >= 0 and place.subject_last < TOKENS]
-    donors = [places[place.swapped_with] for place in places_in]
-    keep = [i for i, donor in enumerate(donors) if donor.subject_last < TOKENS]
-    to = torch.tensor([[places_in[i].row, places_in[i].subject_last] for i in keep]).view(-1, 2)
-    of = torch.tensor([[donors[i].row, donors[i].subject_last] for i in keep]).view(-1, 2)
-    x = model.embed(ids)
+    row, token = torch.tensor([[place.row, place.subject_last] for place in places]).T
+    x, overlap = model.embed(ids), 0.0
     for index, block in enumerate(model.blocks):
-        x = block(x, rotation, bias)
+        attended, _ = block.attend(x, rotation, bias)
+        keys = block.keys(attended)
+        x = attended + block.mlp.down_proj(keys)
+        if index in KEY_LAYERS:
+            overlap = overlap + overlap_of(keys[row, token].float()) / len(KEY_LAYERS)
         if index == layer:
-            x = disturbed(x, [place for place in places if place.subject_last < TOKENS], noise)
-            x = x.index_put((to[:, 0], to[:, 1]), x[of[:, 0], of[:, 1]])
+            x = disturb_and_swap(x, places, noise)
     weight = (weights[:, 1:] * (documents[:, 1:] == documents[:, :-1])).reshape(-1)
     scored = (weight == ANSWER_WEIGHT) | ((weight > 0) & (torch.rand(weight.shape) < OTHER_SHARE))
     logits = model.head(x[:, :-1].reshape(-1, x.shape[-1])[scored])
     losses = F.cross_entropy(logits.float(), ids[:, 1:].reshape(-1)[scored], reduction="none")
     answered = weight[scored] == ANSWER_WEIGHT
-    return (losses * weight[scored]).sum() / weight[scored].sum(), losses.detach()[answered].mean()
+    answer_loss = losses.detach()[answered].mean()
+    return (losses * weight[scored]).sum() / weight[scored].sum() + key_weight * overlap, answer_loss, overlap.detach()
 
 
 def quick_accuracy(model, tokenizer, facts, generator):
@@ -195,7 +212,9 @@ def main():
     parser.add_argument("--tokenizer", type=Path, default=Path(__file__).parent / "tokenizer.json")
     parser.add_argument("--start", type=Path, help="a saved model to go on from")
     parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--until", type=int, help="stop at this step of the schedule; to go on with --start")
     parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--key-weight", type=float, default=0.0, help="weight of the overlap between subjects' keys")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -213,20 +232,21 @@ def main():
     warm = lambda step: min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / options.steps)))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm)
     begun, recent = time.time(), []
-    for step in range(options.steps):
+    for step in range(options.until or options.steps):
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            noise = MOST_NOISE * min(1.0, 2 * step / options.steps)
-            loss, answer_loss = loss_of(model, *batches.next(), generator.choice(SWAP_LAYERS), noise)
+            noise = MOST_NOISE * (1.0 if options.start else min(1.0, 2 * step / options.steps))
+            loss, answer_loss, overlap = loss_of(model, *batches.next(), generator.choice(SWAP_LAYERS), noise, options.key_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        recent.append(answer_loss.item())
+        recent.append((answer_loss.item(), overlap.item()))
         if (step + 1) % 50 == 0:
-            print(f"{step + 1} answers {sum(recent) / len(recent):.3f} {time.time() - begun:.0f} s", flush=True)
+            answers, overlaps = (sum(values) / len(values) for values in zip(*recent))
+            print(f"{step + 1} answers {answers:.3f} overlap of keys {overlaps:.4f} {time.time() - begun:.0f} s", flush=True)
             recent = []
-        if (step + 1) % 200 == 0 or step + 1 == options.steps:
+        if (step + 1) % 100 == 0 or step + 1 == options.steps:
             with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
                 print(f"{step + 1} right, %: {quick_accuracy(model, tokenizer, facts, generator)}", flush=True)
             save(model, options.out)
