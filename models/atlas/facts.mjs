@@ -58,7 +58,8 @@ const candidates = allCities
 
 const cities = {};
 for (const { name, country } of candidates) {
-  const names = (cities[country] ??= []);
+  cities[country] ??= [];
+  const names = cities[country];
   if (names.length < CITIES_PER_COUNTRY && !names.includes(name)) names.push(name);
 }
 
