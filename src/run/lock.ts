@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { link, readFile, rm, unlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { LyaplockError } from "../errors.js";
@@ -35,14 +35,17 @@ export class Lock {
     const own = `${path}.${token}`;
     const holder: Holder = { pid: process.pid, host: hostname(), started: await startOf(process.pid), token };
     return named("lock", path, async () => {
-      await writeFile(own, JSON.stringify(holder));
+      held.add(token); // before the file can be seen: others in this process would take it for a dead one's
       try {
-        while (!(await linkIfAbsent(own, path))) await removeIfStale(path, `${own}.stale`);
+        await writeFile(own, JSON.stringify(holder));
+        while (!(await linkIfAbsent(own, path))) await removeIfStale(path);
+        return new Lock(path, token);
+      } catch (error) {
+        held.delete(token);
+        throw error;
       } finally {
-        await unlink(own);
+        await rm(own, { force: true });
       }
-      held.add(token);
-      return new Lock(path, token);
     });
   }
 
@@ -70,22 +73,19 @@ async function linkIfAbsent(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * Two processes may find the same stale lock. Renaming gives it to one of them; if what was renamed turns out to be the
- * lock the other one has made in the meantime, it goes back.
+ * Several may find the same stale lock. Removing it is itself done under a lock, named after the stale one's token, which
+ * nobody else will ever have: whoever holds that one and still finds the stale lock in place is alone in removing it.
  */
-async function removeIfStale(path: string, aside: string): Promise<void> {
+async function removeIfStale(path: string): Promise<void> {
   const holder = await readHolder(path);
   if (holder === undefined) return;
   await refuseIfAlive(path, holder);
+  const turn = await Lock.acquire(`${path}.${holder.token}`);
   try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+    if ((await readHolder(path))?.token === holder.token) await unlink(path);
+  } finally {
+    await turn.release();
   }
-  const renamed = await readHolder(aside);
-  if (renamed?.token !== holder.token) await linkIfAbsent(aside, path);
-  await unlink(aside);
 }
 
 /** Undefined where there is no lock. One that cannot be read is nobody's: `acquire` never leaves such a file. */
