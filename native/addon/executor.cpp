@@ -11,6 +11,7 @@ Executor::Executor(Napi::Env env)
 }
 
 Executor::~Executor() {
+  *alive_ = false;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -19,7 +20,7 @@ Executor::~Executor() {
   }
   wake_.notify_one();
   thread_.join();
-  javascript_.Release();
+  javascript_.Abort();
 }
 
 void Executor::submit(std::unique_ptr<Task> task, std::shared_ptr<Cancellation> cancellation) {
@@ -50,9 +51,9 @@ void Executor::work() {
     }
     entry.task->run();
     Task* task = entry.task.release();
-    const auto back = [this](Napi::Env env, Napi::Function, Task* done) {
+    const auto back = [this, alive = alive_](Napi::Env env, Napi::Function, Task* done) {
       std::unique_ptr<Task> owned(done);
-      if (static_cast<napi_env>(env) != nullptr) finished(env, std::move(owned));
+      if (static_cast<napi_env>(env) != nullptr && *alive) finished(env, std::move(owned));
     };
     // Refused only while the environment is torn down, when nobody waits for the result any more.
     if (javascript_.NonBlockingCall(task, back) != napi_ok) delete task;

@@ -45,7 +45,9 @@ class Executor {
 
   Napi::Env env_;
   Napi::ThreadSafeFunction javascript_;
-  std::size_t pending_ = 0;  // used on JavaScript's thread alone
+  std::size_t pending_ = 0;  // used on JavaScript's thread alone, like what follows
+  // False once this is gone: Node still empties the queue of finished tasks while it tears an environment down.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;
   std::condition_variable wake_;

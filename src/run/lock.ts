@@ -30,15 +30,20 @@ export class Lock {
   ) {}
 
   /** ERR_RUN_DIRECTORY if a live process holds it, or one on another machine does. */
-  static async acquire(path: string): Promise<Lock> {
+  static acquire(path: string): Promise<Lock> {
+    return Lock.acquireBeside(path, path);
+  }
+
+  /** @param beside - What the files that come and go meanwhile are named after. */
+  private static async acquireBeside(path: string, beside: string): Promise<Lock> {
     const token = randomUUID();
-    const own = `${path}.${token}`;
+    const own = `${beside}.${token}`;
     const holder: Holder = { pid: process.pid, host: hostname(), started: await startOf(process.pid), token };
     return named("lock", path, async () => {
       held.add(token); // before the file can be seen: others in this process would take it for a dead one's
       try {
         await writeFile(own, JSON.stringify(holder));
-        while (!(await linkIfAbsent(own, path))) await removeIfStale(path);
+        while (!(await linkIfAbsent(own, path))) await Lock.removeIfStale(path, beside);
         return new Lock(path, token);
       } catch (error) {
         held.delete(token);
@@ -55,6 +60,22 @@ export class Lock {
     if (holder !== undefined) await refuseIfAlive(path, holder);
   }
 
+  /**
+   * Several may find the same stale lock. Removing it is itself done under a lock, named after the stale one's token, which
+   * nobody else will ever have: whoever holds that one and still finds the stale lock in place is alone in removing it.
+   */
+  private static async removeIfStale(path: string, beside: string): Promise<void> {
+    const holder = await readHolder(path);
+    if (holder === undefined) return;
+    await refuseIfAlive(path, holder);
+    const turn = await Lock.acquireBeside(`${beside}.removing-${holder.token}`, beside);
+    try {
+      if ((await readHolder(path))?.token === holder.token) await unlink(path);
+    } finally {
+      await turn.release();
+    }
+  }
+
   async release(): Promise<void> {
     held.delete(this.token);
     const holder = await readHolder(this.path);
@@ -69,22 +90,6 @@ async function linkIfAbsent(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
-  }
-}
-
-/**
- * Several may find the same stale lock. Removing it is itself done under a lock, named after the stale one's token, which
- * nobody else will ever have: whoever holds that one and still finds the stale lock in place is alone in removing it.
- */
-async function removeIfStale(path: string): Promise<void> {
-  const holder = await readHolder(path);
-  if (holder === undefined) return;
-  await refuseIfAlive(path, holder);
-  const turn = await Lock.acquire(`${path}.${holder.token}`);
-  try {
-    if ((await readHolder(path))?.token === holder.token) await unlink(path);
-  } finally {
-    await turn.release();
   }
 }
 
