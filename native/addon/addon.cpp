@@ -54,8 +54,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   auto owned = std::make_unique<AddonData>(env);
   AddonData* data = owned.release();  // the environment's from here on
   env.SetInstanceData<AddonData>(data);
-  // Before anything else of the environment goes: work under way must not outlive it.
-  env.AddCleanupHook([](AddonData* ending) { ending->executor.reset(); }, data);
+  env.AddCleanupHook([](AddonData* ending) { ending->end(); }, data);
 
   define<CancellationHandle>(env, *data);
   define<MatrixHandle>(env, *data);

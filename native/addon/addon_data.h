@@ -12,7 +12,9 @@
 namespace lyaplock::addon {
 
 struct AddonData {
-  explicit AddonData(Napi::Env env) : executor(std::make_unique<Executor>(env)) {}
+  explicit AddonData(Napi::Env env);
+  /// Before anything else of the environment goes: work under way must not outlive it.
+  void end();
 
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 

@@ -12,15 +12,18 @@ Executor::Executor(Napi::Env env)
 
 Executor::~Executor() {
   *alive_ = false;
+  stop();
+  javascript_.Abort();
+}
+
+void Executor::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    waiting_.clear();
     if (running_) running_->cancel();
   }
   wake_.notify_one();
-  thread_.join();
-  javascript_.Abort();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Executor::submit(std::unique_ptr<Task> task, std::shared_ptr<Cancellation> cancellation) {

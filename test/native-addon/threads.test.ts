@@ -1,5 +1,6 @@
 // The addon as a service uses it: from worker threads, several at once, with work under way when they end.
 
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
@@ -54,6 +55,22 @@ describe("the addon", () => {
     expect(await result).toBe("under way");
     await worker.terminate();
     expect((await call(() => addon().selfTest())).productError).toBeLessThan(1e-5);
+  });
+
+  it("lets a process exit in the middle of its work", async () => {
+    const script = `
+      import { MomentAccumulator } from ${JSON.stringify(ENGINE)};
+      const moment = await MomentAccumulator.create(256);
+      const keys = { rows: 1024, cols: 256, values: new Float32Array(1024 * 256).fill(1) };
+      for (let i = 0; i < 20; i++) moment.add(keys);
+      setTimeout(() => process.exit(7), 2);
+    `;
+    const exit = () =>
+      new Promise((resolve) => {
+        const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: "ignore" });
+        child.on("close", (code, signal) => resolve(code ?? signal));
+      });
+    for (let i = 0; i < 25; i++) expect(await exit()).toBe(7);
   });
 
   it("leaves libuv's threads to files and sockets", async () => {
