@@ -33,7 +33,7 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  /// Cancels what can be cancelled and waits for what runs; nothing runs afterwards. From any thread, more than once.
+  /// Cancels what can be cancelled and waits for what runs; nothing runs afterwards. Once more does nothing.
   void stop();
 
   void submit(std::unique_ptr<Task> task, std::shared_ptr<Cancellation> cancellation);
