@@ -4,8 +4,11 @@
 
 #include "addon/arguments.h"
 #include "addon/cancellation_handle.h"
-#include "addon/engine_handles.h"
+#include "addon/key_space_handle.h"
+#include "addon/layer_editor_handle.h"
+#include "addon/matrix_handle.h"
 #include "addon/model_handle.h"
+#include "addon/second_moment_handle.h"
 #include "addon/tensor_files.h"
 #include "backend/self_test.h"
 

@@ -29,6 +29,7 @@ TokenBatch token_batch(const Napi::Value& value);
 /// A cancellation handle, or a token that never fires where none was given.
 std::shared_ptr<Cancellation> cancellation(const Napi::CallbackInfo& info, std::size_t index);
 
+inline Napi::Value to_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 Napi::Value to_array(Napi::Env env, const std::vector<std::int32_t>& values);  // Int32Array
 Napi::Value to_array(Napi::Env env, const std::vector<float>& values);         // Float32Array
 Napi::Value to_object(Napi::Env env, const TokenBatch& batch);

@@ -48,6 +48,11 @@ class MatrixHandle final : public Handle<MatrixHandle, AnyMatrix> {
   std::int64_t reported_bytes_;  // to the garbage collector, which cannot see native memory
 };
 
+/// For `promise`: hands a result in the memory of the process's backend to JavaScript.
+inline Napi::Value give_doubles(Napi::Env env, Matrix<double> matrix) {
+  return MatrixHandle::give(env, process_backend(), std::move(matrix));
+}
+
 /// createMatrix(values, rows, cols)
 Napi::Value create_matrix(const Napi::CallbackInfo& info);
 

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "addon/arguments.h"
-#include "addon/engine_handles.h"
 #include "addon/matrix_handle.h"
+#include "addon/second_moment_handle.h"
 #include "model/forward.h"
 #include "model/generate.h"
 #include "model/values.h"

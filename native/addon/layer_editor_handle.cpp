@@ -1,17 +1,13 @@
-#include "addon/engine_handles.h"
+#include "addon/layer_editor_handle.h"
 
 #include "addon/arguments.h"
+#include "addon/key_space_handle.h"
+#include "addon/matrix_handle.h"
 #include "edit/residuals.h"
 
 namespace lyaplock::addon {
 
 namespace {
-
-Napi::Value to_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
-
-Napi::Value give_doubles(Napi::Env env, Matrix<double> matrix) {
-  return MatrixHandle::give(env, process_backend(), std::move(matrix));
-}
 
 Matrix<double> copy_of(Backend& backend, ConstMatrixView<double> source) {
   Matrix<double> copy(backend, source.rows, source.cols);
@@ -39,110 +35,6 @@ Napi::Value to_object(Napi::Env env, const UpdateReport& report) {
 }
 
 }  // namespace
-
-// --- second moment
-// ----------------------------------------------------------------------------------------------------
-
-Napi::Function SecondMomentHandle::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeSecondMoment",
-      {InstanceAccessor<&SecondMomentHandle::width>("width"), InstanceAccessor<&SecondMomentHandle::count>("count"),
-       InstanceMethod<&SecondMomentHandle::add>("add"), InstanceMethod<&SecondMomentHandle::merge>("merge"),
-       InstanceMethod<&SecondMomentHandle::mean>("mean"), dispose_method()});
-}
-
-Napi::Value SecondMomentHandle::width(const Napi::CallbackInfo& info) {
-  return to_number(info.Env(), static_cast<double>(native(info.Env())->width()));
-}
-
-Napi::Value SecondMomentHandle::count(const Napi::CallbackInfo& info) {
-  return to_number(info.Env(), static_cast<double>(native(info.Env())->count()));
-}
-
-Napi::Value SecondMomentHandle::add(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), nullptr, [moment = native(info.Env()), keys = MatrixHandle::unwrap(info.Env(), info[0])] {
-    std::visit([&](const auto& matrix) { moment->add(matrix.view()); }, keys->values);
-  });
-}
-
-Napi::Value SecondMomentHandle::merge(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), nullptr,
-                 [moment = native(info.Env()), other = unwrap(info.Env(), info[0])] { moment->merge(*other); });
-}
-
-Napi::Value SecondMomentHandle::mean(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), nullptr, [moment = native(info.Env())] { return moment->mean(); }, give_doubles);
-}
-
-Napi::Value create_second_moment(const Napi::CallbackInfo& info) {
-  return promise(
-      info.Env(), nullptr,
-      [width = count(info[0], "width")] { return std::make_shared<SecondMoment>(process_backend(), width); },
-      SecondMomentHandle::wrap);
-}
-
-// --- key space
-// --------------------------------------------------------------------------------------------------------
-
-Napi::Function KeySpaceHandle::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeKeySpace",
-      {InstanceAccessor<&KeySpaceHandle::width>("width"),
-       InstanceAccessor<&KeySpaceHandle::smallest_pivot>("smallestPivot"),
-       InstanceAccessor<&KeySpaceHandle::largest_pivot>("largestPivot"),
-       InstanceAccessor<&KeySpaceHandle::ridge>("ridge"), InstanceMethod<&KeySpaceHandle::whiten>("whiten"),
-       InstanceMethod<&KeySpaceHandle::lift>("lift"), dispose_method()});
-}
-
-Napi::Value KeySpaceHandle::width(const Napi::CallbackInfo& info) {
-  return to_number(info.Env(), static_cast<double>(native(info.Env())->width()));
-}
-
-Napi::Value KeySpaceHandle::smallest_pivot(const Napi::CallbackInfo& info) {
-  return to_number(info.Env(), native(info.Env())->smallest_pivot());
-}
-
-Napi::Value KeySpaceHandle::largest_pivot(const Napi::CallbackInfo& info) {
-  return to_number(info.Env(), native(info.Env())->largest_pivot());
-}
-
-Napi::Value KeySpaceHandle::ridge(const Napi::CallbackInfo& info) {
-  return to_number(info.Env(), native(info.Env())->ridge());
-}
-
-Napi::Value KeySpaceHandle::whiten(const Napi::CallbackInfo& info) {
-  return promise(
-      info.Env(), nullptr,
-      [space = native(info.Env()), keys = MatrixHandle::unwrap(info.Env(), info[0])] {
-        Matrix<double> storage;
-        return space->whiten(keys->as_doubles(storage));
-      },
-      give_doubles);
-}
-
-Napi::Value KeySpaceHandle::lift(const Napi::CallbackInfo& info) {
-  return promise(
-      info.Env(), nullptr,
-      [space = native(info.Env()), whitened = MatrixHandle::unwrap(info.Env(), info[0])] {
-        Matrix<double> storage;
-        return space->lift(whitened->as_doubles(storage));
-      },
-      give_doubles);
-}
-
-Napi::Value create_key_space(const Napi::CallbackInfo& info) {
-  const double ridge = number(info[1], "ridge");
-  return promise(
-      info.Env(), nullptr,
-      [covariance = MatrixHandle::unwrap(info.Env(), info[0]), ridge] {
-        Matrix<double> storage;
-        return KeySpace::from_covariance(covariance->backend, covariance->as_doubles(storage), ridge);
-      },
-      KeySpaceHandle::wrap);
-}
-
-// --- layer editor
-// -----------------------------------------------------------------------------------------------------
 
 Napi::Function LayerEditorHandle::define(Napi::Env env) {
   return DefineClass(

@@ -1,0 +1,31 @@
+// NativeLayerEditor of src/native/addon.ts.
+#pragma once
+
+#include "addon/handle.h"
+#include "edit/layer_editor.h"
+
+namespace lyaplock::addon {
+
+class LayerEditorHandle final : public Handle<LayerEditorHandle, LayerEditor> {
+ public:
+  static constexpr const char* kName = "layer editor";
+  static constexpr napi_type_tag kTag = {0x6c7961706c6f636bULL, 5};
+  using Handle::Handle;
+  static Napi::FunctionReference& constructor(AddonData& data) { return data.layer_editor; }
+  static Napi::Function define(Napi::Env env);
+
+ private:
+  Napi::Value facts(const Napi::CallbackInfo& info);
+  Napi::Value bytes(const Napi::CallbackInfo& info);
+  Napi::Value update(const Napi::CallbackInfo& info);
+  Napi::Value drift(const Napi::CallbackInfo& info);
+  Napi::Value last_batch(const Napi::CallbackInfo& info);
+  Napi::Value replay(const Napi::CallbackInfo& info);
+  Napi::Value replay_last(const Napi::CallbackInfo& info);
+};
+
+/// createLayerEditor(keySpace, valueWidth), residuals(values, outputs, layersLeft)
+Napi::Value create_layer_editor(const Napi::CallbackInfo& info);
+Napi::Value compute_residuals(const Napi::CallbackInfo& info);
+
+}  // namespace lyaplock::addon
