@@ -116,6 +116,7 @@ class Backend {
 
   /// out(i, :) = source(indices[i], :).
   virtual void gather_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
+  virtual void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) = 0;
                            MatrixView<float> out) = 0;
   /// destination(indices[i], :) = source(i, :); indices are distinct.
   virtual void scatter_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,

@@ -1,3 +1,4 @@
+#include "arrays.h"
 #include "backend_test.h"
 
 using namespace lyaplock;
@@ -5,42 +6,12 @@ using namespace lyaplock::test;
 
 namespace {
 
-Array transposed(const Array& x) {
-  Array out(x.cols, x.rows);
-  for (std::size_t i = 0; i < x.rows; ++i)
-    for (std::size_t j = 0; j < x.cols; ++j) out(j, i) = x(i, j);
-  return out;
-}
-
-Array product(const Array& a, const Array& b) {
-  Array out(a.rows, b.cols);
-  for (std::size_t i = 0; i < a.rows; ++i)
-    for (std::size_t l = 0; l < a.cols; ++l)
-      for (std::size_t j = 0; j < b.cols; ++j) out(i, j) += a(i, l) * b(l, j);
-  return out;
-}
-
 /// Well conditioned and symmetric positive definite.
 Array positive_definite(Random& random, std::size_t n) {
   const Array factor = random.array(n, n + 5);
   Array a = product(factor, transposed(factor));
   for (std::size_t i = 0; i < n; ++i) a(i, i) += 1;
   return a;
-}
-
-Array lower_of(const Array& a) {
-  Array out = a;
-  for (std::size_t i = 0; i < a.rows; ++i)
-    for (std::size_t j = i + 1; j < a.cols; ++j) out(i, j) = 0;
-  return out;
-}
-
-/// The lower triangle of one, the upper of the other.
-Array joined(const Array& lower, const Array& upper) {
-  Array out = lower;
-  for (std::size_t i = 0; i < out.rows; ++i)
-    for (std::size_t j = i + 1; j < out.cols; ++j) out(i, j) = upper(i, j);
-  return out;
 }
 
 struct Sizes {
@@ -73,12 +44,8 @@ void gemm(Backend& on, double tolerance) {
         }
 }
 
-}  // namespace
-
-BACKEND_TEST("gemm, float32") { gemm<float>(on, 1e-6); }
-BACKEND_TEST("gemm, float64") { gemm<double>(on, 1e-14); }
-
-BACKEND_TEST("syrk fills the lower triangle alone") {
+template <class T>
+void syrk(Backend& on, double tolerance) {
   Random random(12);
   for (const auto [m, n, k] : product_sizes)
     for (const Transpose a_op : {Transpose::no, Transpose::yes})
@@ -88,12 +55,20 @@ BACKEND_TEST("syrk fills the lower triangle alone") {
         Array expected = product(a, transposed(a));
         for (std::size_t i = 0; i < expected.values.size(); ++i)
           expected.values[i] = 0.75 * expected.values[i] + beta * c.values[i];
-        Placed<double> placed_a(on, a_op == Transpose::no ? a : transposed(a), 1);
-        Placed<double> placed_c(on, beta == 0 ? joined(Array(n, n, NAN), c) : c, 2);
-        on.syrk(a_op, 0.75, placed_a, beta, placed_c);
-        CHECK_CLOSE(placed_c.read(), joined(expected, c), 1e-14, 1e-14 * static_cast<double>(k + 1));
+        Placed<T> placed_a(on, a_op == Transpose::no ? a : transposed(a), 1);
+        Placed<T> placed_c(on, beta == 0 ? joined(Array(n, n, NAN), c) : c, 2);
+        on.syrk(a_op, static_cast<T>(0.75), placed_a, static_cast<T>(beta), placed_c.view());
+        CHECK_CLOSE(placed_c.read(), joined(expected, c), tolerance, tolerance * static_cast<T>(k + 1));
       }
 }
+
+}  // namespace
+
+BACKEND_TEST("gemm, float32") { gemm<float>(on, 1e-6); }
+BACKEND_TEST("gemm, float64") { gemm<double>(on, 1e-14); }
+
+BACKEND_TEST("syrk fills the lower triangle alone, float32") { syrk<float>(on, 1e-6); }
+BACKEND_TEST("syrk fills the lower triangle alone, float64") { syrk<double>(on, 1e-14); }
 
 BACKEND_TEST("potrf factors the lower triangle and leaves the upper alone") {
   Random random(13);

@@ -13,6 +13,8 @@ void dgemm_(const char* a_op, const char* b_op, const int* m, const int* n, cons
             const int* c_stride);
 void sgemv_(const char* a_op, const int* m, const int* n, const float* alpha, const float* a, const int* a_stride,
             const float* x, const int* x_step, const float* beta, float* y, const int* y_step);
+void ssyrk_(const char* triangle, const char* a_op, const int* n, const int* k, const float* alpha, const float* a,
+            const int* a_stride, const float* beta, float* c, const int* c_stride);
 void dsyrk_(const char* triangle, const char* a_op, const int* n, const int* k, const double* alpha, const double* a,
             const int* a_stride, const double* beta, double* c, const int* c_stride);
 void dtrsm_(const char* side, const char* triangle, const char* a_op, const char* diagonal, const int* m, const int* n,

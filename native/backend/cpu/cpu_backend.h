@@ -49,6 +49,7 @@ class CpuBackend final : public Backend {
   void mirror_lower(MatrixView<double> a) override;
 
   // rows.cpp
+  void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) override;
   void gather_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
                    MatrixView<float> out) override;
   void scatter_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
