@@ -87,12 +87,26 @@ class Backend {
   virtual void add_rounded(ConstMatrixView<float> base, ConstMatrixView<double> drift, MatrixView<float> y) = 0;
   /// x(i, :) += bias [1, cols] for every row.
   virtual void add_bias(ConstMatrixView<float> bias, MatrixView<float> x) = 0;
+  /// x(:, j) *= weights [1, cols](j) for every column.
+  virtual void scale_columns(ConstMatrixView<double> weights, MatrixView<double> x) = 0;
+  /// In place: y = x - y. Returns the sum of its squares, accumulated in float64: both in one pass over memory.
+  virtual double subtract_from(ConstMatrixView<double> x, MatrixView<double> y) = 0;
   /// Sum over all elements of x(i, j) y(i, j), accumulated in float64.
   virtual double dot(ConstMatrixView<double> x, ConstMatrixView<double> y) = 0;
   virtual double dot(ConstMatrixView<float> x, ConstMatrixView<float> y) = 0;
   /// False if any element is NaN or infinite.
   virtual bool all_finite(ConstMatrixView<float> x) = 0;
   virtual bool all_finite(ConstMatrixView<double> x) = 0;
+
+  // --- masks by size, float64, [rows, cols] all ---------------------------------------------------------------------
+
+  /// out = |delta / (weight + epsilon)|: infinite or NaN where weight is -epsilon. In place allowed (out == delta).
+  virtual void relative_change(ConstMatrixView<double> delta, ConstMatrixView<double> weight, double epsilon,
+                               MatrixView<double> out) = 0;
+  /// The k-th smallest of all elements of x, exactly; k from 1 to their number. NaN counts as larger than any number.
+  virtual double kth_smallest(ConstMatrixView<double> x, std::size_t k) = 0;
+  /// In place: x = 0 where ratio < threshold. What has a NaN for a ratio stays, and so is seen.
+  virtual void keep_at_least(ConstMatrixView<double> ratio, double threshold, MatrixView<double> x) = 0;
 
   // --- linear algebra -----------------------------------------------------------------------------------------------
 
@@ -102,6 +116,7 @@ class Backend {
   virtual void gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a, ConstMatrixView<double> b,
                     double beta, MatrixView<double> c) = 0;
   /// Lower triangle of C [n, n] = alpha op(A) op(A)^T + beta C, op(A) [n, k]. The upper triangle is left alone.
+  virtual void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) = 0;
   virtual void syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) = 0;
   /// Cholesky in place: the lower triangle of the symmetric A [n, n] becomes L, A = L L^T. The upper triangle is
   /// neither read nor written. Returns 0, or the order 1..n of the leading minor that is not positive (the content of A
@@ -111,12 +126,21 @@ class Backend {
   virtual void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) = 0;
   /// Copies the lower triangle of A [n, n] over the upper one.
   virtual void mirror_lower(MatrixView<double> a) = 0;
+  /// Eigendecomposition of the symmetric A [n, n], of which the lower triangle is read: A = V^T diag(values) V with the
+  /// values [1, n] rising. A is overwritten with V, whose row i is the eigenvector of unit length that belongs to
+  /// values(i); its sign is arbitrary. Needs memory for 2 n² more elements.
+  /// ErrorCode::not_finite if the lower triangle holds NaN or infinity, or the iteration does not converge: of finite
+  /// numbers that is known only where intermediate ones overflow, so it is the input's fault and not ours.
+  virtual void syevd(MatrixView<double> a, MatrixView<double> values) = 0;
+  /// Singular values of A [m, n], which is destroyed: A = U diag(values) V^T with k = min(m, n), U [m, k], the values
+  /// [1, k] falling, V^T [k, n]. The sign of each pair of vectors is arbitrary. Needs memory for about 4 k² more
+  /// elements. ErrorCode::not_finite as for syevd.
+  virtual void gesdd(MatrixView<double> a, MatrixView<double> u, MatrixView<double> values, MatrixView<double> vt) = 0;
 
   // --- rows ---------------------------------------------------------------------------------------------------------
 
   /// out(i, :) = source(indices[i], :).
   virtual void gather_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
-  virtual void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) = 0;
                            MatrixView<float> out) = 0;
   /// destination(indices[i], :) = source(i, :); indices are distinct.
   virtual void scatter_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,

@@ -1,3 +1,4 @@
+#include "arrays.h"
 #include "backend_test.h"
 
 using namespace lyaplock;
@@ -132,4 +133,38 @@ BACKEND_TEST("add_bias adds to every row") {
     on.add_bias(Placed<float>(on, bias), placed);
     CHECK_CLOSE(placed.read(), expected, 1e-7, 1e-7);
   }
+}
+
+BACKEND_TEST("scale_columns") {
+  Random random(7);
+  for (const auto& [rows, cols] : edge_shapes)
+    for (const std::size_t gap : {0, 1}) {
+      const Array x = random.array(rows, cols);
+      const Array weights = random.array(1, cols);
+      Placed<double> placed(on, x, gap);
+      on.scale_columns(Placed<double>(on, weights, 2 * gap), placed);
+      CHECK_SAME(placed.read(), with_scaled_columns(x, weights));
+    }
+}
+
+BACKEND_TEST("subtract_from leaves the difference and returns its squares' sum, NaN included") {
+  Random random(8);
+  for (const auto& [rows, cols] : edge_shapes)
+    for (const std::size_t gap : {0, 2}) {
+      Array x = random.array(rows, cols);
+      const Array y = random.array(rows, cols);
+      Array expected = x;
+      double sum = 0;
+      for (std::size_t i = 0; i < x.values.size(); ++i) {
+        expected.values[i] -= y.values[i];
+        sum += expected.values[i] * expected.values[i];
+      }
+      Placed<double> placed(on, y, gap);
+      const double actual = on.subtract_from(Placed<double>(on, x, gap), placed);
+      CHECK_SAME(placed.read(), expected);
+      CHECK(std::abs(actual - sum) <= 1e-12 * static_cast<double>(x.values.size() + 1));
+      if (x.values.empty()) continue;
+      x.values.back() = NAN;
+      CHECK(std::isnan(on.subtract_from(Placed<double>(on, x, gap), Placed<double>(on, y, gap))));
+    }
 }

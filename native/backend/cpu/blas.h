@@ -20,5 +20,10 @@ void dsyrk_(const char* triangle, const char* a_op, const int* n, const int* k, 
 void dtrsm_(const char* side, const char* triangle, const char* a_op, const char* diagonal, const int* m, const int* n,
             const double* alpha, const double* a, const int* a_stride, double* b, const int* b_stride);
 void dpotrf_(const char* triangle, const int* n, double* a, const int* a_stride, int* info);
+void dsyevd_(const char* vectors, const char* triangle, const int* n, double* a, const int* a_stride, double* values,
+             double* work, const int* work_size, int* integer_work, const int* integer_work_size, int* info);
+void dgesdd_(const char* vectors, const int* m, const int* n, double* a, const int* a_stride, double* values, double* u,
+             const int* u_stride, double* v, const int* v_stride, double* work, const int* work_size, int* integer_work,
+             int* info);
 
 }  // extern "C"

@@ -31,10 +31,16 @@ class CpuBackend final : public Backend {
   void add_scaled(double alpha, ConstMatrixView<double> x, MatrixView<double> y) override;
   void add_rounded(ConstMatrixView<float> base, ConstMatrixView<double> drift, MatrixView<float> y) override;
   void add_bias(ConstMatrixView<float> bias, MatrixView<float> x) override;
+  void scale_columns(ConstMatrixView<double> weights, MatrixView<double> x) override;
+  void relative_change(ConstMatrixView<double> delta, ConstMatrixView<double> weight, double epsilon,
+                       MatrixView<double> out) override;
+  void keep_at_least(ConstMatrixView<double> ratio, double threshold, MatrixView<double> x) override;
 
   // reductions.cpp
   double dot(ConstMatrixView<double> x, ConstMatrixView<double> y) override;
   double dot(ConstMatrixView<float> x, ConstMatrixView<float> y) override;
+  double subtract_from(ConstMatrixView<double> x, MatrixView<double> y) override;
+  double kth_smallest(ConstMatrixView<double> x, std::size_t k) override;
   bool all_finite(ConstMatrixView<float> x) override;
   bool all_finite(ConstMatrixView<double> x) override;
 
@@ -43,13 +49,17 @@ class CpuBackend final : public Backend {
             MatrixView<float> c) override;
   void gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a, ConstMatrixView<double> b,
             double beta, MatrixView<double> c) override;
+  void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) override;
   void syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) override;
   std::size_t potrf(MatrixView<double> a) override;
   void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) override;
   void mirror_lower(MatrixView<double> a) override;
 
+  // spectra.cpp
+  void syevd(MatrixView<double> a, MatrixView<double> values) override;
+  void gesdd(MatrixView<double> a, MatrixView<double> u, MatrixView<double> values, MatrixView<double> vt) override;
+
   // rows.cpp
-  void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) override;
   void gather_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
                    MatrixView<float> out) override;
   void scatter_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstring>
 
 #include "backend/cpu/cpu_backend.h"
@@ -30,6 +31,23 @@ LYAPLOCK_VECTORISED void add_multiple(std::size_t n, double alpha, const double*
 LYAPLOCK_VECTORISED void round_sum(std::size_t n, const float* base, const double* LYAPLOCK_RESTRICT drift, float* y) {
   LYAPLOCK_IN_PLACE
   for (std::size_t i = 0; i < n; ++i) y[i] = static_cast<float>(static_cast<double>(base[i]) + drift[i]);
+}
+
+LYAPLOCK_VECTORISED void multiply_by(std::size_t n, const double* LYAPLOCK_RESTRICT factors,
+                                     double* LYAPLOCK_RESTRICT x) {
+  for (std::size_t i = 0; i < n; ++i) x[i] *= factors[i];
+}
+
+// In place allowed: out may be delta.
+LYAPLOCK_VECTORISED void divide_absolutely(std::size_t n, double epsilon, const double* delta,
+                                           const double* LYAPLOCK_RESTRICT weight, double* out) {
+  LYAPLOCK_IN_PLACE
+  for (std::size_t i = 0; i < n; ++i) out[i] = std::abs(delta[i] / (weight[i] + epsilon));
+}
+
+LYAPLOCK_VECTORISED void zero_below(std::size_t n, double threshold, const double* LYAPLOCK_RESTRICT ratio,
+                                    double* LYAPLOCK_RESTRICT x) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = ratio[i] < threshold ? 0.0 : x[i];
 }
 
 template <class T>
@@ -79,6 +97,28 @@ void CpuBackend::add_bias(ConstMatrixView<float> bias, MatrixView<float> x) {
   over_rows(pool_, x.rows, x.cols, cheap_grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) add_multiple(x.cols, 1.0F, bias.data, x.row(i));
   });
+}
+
+void CpuBackend::scale_columns(ConstMatrixView<double> weights, MatrixView<double> x) {
+  over_rows(pool_, x.rows, x.cols, cheap_grain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) multiply_by(x.cols, weights.data, x.row(i));
+  });
+}
+
+void CpuBackend::relative_change(ConstMatrixView<double> delta, ConstMatrixView<double> weight, double epsilon,
+                                 MatrixView<double> out) {
+  over_elements(
+      pool_, cheap_grain,
+      [epsilon](std::size_t n, const double* from, const double* by, double* to) {
+        divide_absolutely(n, epsilon, from, by, to);
+      },
+      delta, weight, out);
+}
+
+void CpuBackend::keep_at_least(ConstMatrixView<double> ratio, double threshold, MatrixView<double> x) {
+  over_elements(
+      pool_, cheap_grain,
+      [threshold](std::size_t n, const double* from, double* to) { zero_below(n, threshold, from, to); }, ratio, x);
 }
 
 }  // namespace lyaplock::cpu
