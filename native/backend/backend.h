@@ -53,6 +53,7 @@ struct Adam {
 ///   * a matrix with no rows or no columns is allowed and does nothing;
 ///   * calls run in order; `synchronize`, `download` and functions that return a number wait for them;
 ///   * results depend on inputs, shapes and the number of threads alone: the same call gives the same bits;
+///   * what linear algebra takes is added to the calling thread's count of operations (backend/counted_flops.h);
 ///   * ErrorCode::out_of_memory when memory of the device ends.
 /// n counts rows (tokens of all sequences of a batch, one after the other, without padding), m is the model's width.
 class Backend {

@@ -1,5 +1,6 @@
 // The work is cut up here, over the threads of this backend, and each piece is a call of BLAS on one thread. BLAS
 // libraries' own threads spin for a while when a call is over, and take the processor from those of the next operation.
+#include "backend/counted_flops.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/loops.h"
 #include "backend/cpu/row_major.h"
@@ -55,37 +56,31 @@ void add_own_product(ThreadPool& pool, Transpose a_op, T alpha, ConstMatrixView<
   });
 }
 
-}  // namespace
-
-void CpuBackend::gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<float> b,
-                      float beta, MatrixView<float> c) {
-  const bool is_row = c.rows == 1 && !a.empty();
-  over_products(pool_, a_op, b_op, a, b, c, [&](auto a_part, auto b_part, auto c_part) {
-    if (is_row)
-      multiply_row(a_op, b_op, alpha, a_part, b_part, beta, c_part);
-    else
-      multiply(a_op, b_op, alpha, a_part, b_part, beta, c_part);
-  });
-}
-
-void CpuBackend::gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a,
-                      ConstMatrixView<double> b, double beta, MatrixView<double> c) {
-  over_products(pool_, a_op, b_op, a, b, c, [&](auto a_part, auto b_part, auto c_part) {
+/// C = alpha op(A) op(B) + beta C.
+template <class T>
+void add_product(ThreadPool& pool, Transpose a_op, Transpose b_op, T alpha, ConstMatrixView<T> a, ConstMatrixView<T> b,
+                 T beta, MatrixView<T> c) {
+  over_products(pool, a_op, b_op, a, b, c, [&](auto a_part, auto b_part, auto c_part) {
     multiply(a_op, b_op, alpha, a_part, b_part, beta, c_part);
   });
 }
 
-void CpuBackend::syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) {
-  add_own_product(pool_, a_op, alpha, a, beta, c);
-}
-void CpuBackend::syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) {
-  add_own_product(pool_, a_op, alpha, a, beta, c);
+/// B = op(L)^-1 B or B op(L)^-1.
+void solve_triangular(ThreadPool& pool, Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) {
+  if (b.empty()) return;
+  // Columns of B are independent on the left, rows on the right.
+  const bool left = side == Side::left;
+  const std::size_t grain = product_grain / (l.rows * l.rows) + 1;
+  pool.parallel_for(left ? b.cols : b.rows, grain, [&](std::size_t begin, std::size_t end) {
+    solve(side, l_op, l, left ? b.column_range(begin, end - begin) : b.row_range(begin, end - begin));
+  });
 }
 
-std::size_t CpuBackend::potrf(MatrixView<double> a) {
+/// Cholesky of the lower triangle; returns 0 or the leading minor that is not positive.
+std::size_t factor_shared(ThreadPool& pool, MatrixView<double> a) {
   // A panel of columns at a time: its diagonal block is factored on this thread, the rows below it and then what is to
   // the right of it on all threads. One panel is enough where there is one thread.
-  const std::size_t panel = pool_.size() == 1 ? a.rows : 128;
+  const std::size_t panel = pool.size() == 1 ? a.rows : 128;
   for (std::size_t begin = 0; begin < a.rows; begin += panel) {
     const std::size_t width = std::min(panel, a.rows - begin);
     const std::size_t next = begin + width;
@@ -94,20 +89,52 @@ std::size_t CpuBackend::potrf(MatrixView<double> a) {
     const MatrixView<double> diagonal = columns.row_range(begin, width);
     if (const std::size_t minor = factor(diagonal); minor != 0) return begin + minor;
     const MatrixView<double> rest = columns.row_range(next, below);
-    trsm(Side::right, Transpose::yes, diagonal, rest);
-    syrk(Transpose::no, -1.0, rest, 1.0, a.row_range(next, below).column_range(next, below));
+    solve_triangular(pool, Side::right, Transpose::yes, diagonal, rest);
+    add_own_product<double>(pool, Transpose::no, -1.0, rest, 1.0, a.row_range(next, below).column_range(next, below));
   }
   return 0;
 }
 
-void CpuBackend::trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) {
-  if (b.empty()) return;
-  // Columns of B are independent on the left, rows on the right.
-  const bool left = side == Side::left;
-  const std::size_t grain = product_grain / (l.rows * l.rows) + 1;
-  pool_.parallel_for(left ? b.cols : b.rows, grain, [&](std::size_t begin, std::size_t end) {
-    solve(side, l_op, l, left ? b.column_range(begin, end - begin) : b.row_range(begin, end - begin));
+/// k of op(A) [m, k].
+template <class T>
+std::size_t inner_size(Transpose a_op, const MatrixView<T>& a) {
+  return a_op == Transpose::no ? a.cols : a.rows;
+}
+
+}  // namespace
+
+void CpuBackend::gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<float> b,
+                      float beta, MatrixView<float> c) {
+  count_flops(flops::gemm(c.rows, c.cols, inner_size(a_op, a)));
+  if (c.rows != 1 || a.empty()) return add_product(pool_, a_op, b_op, alpha, a, b, beta, c);
+  over_products(pool_, a_op, b_op, a, b, c, [&](auto a_part, auto b_part, auto c_part) {
+    multiply_row(a_op, b_op, alpha, a_part, b_part, beta, c_part);
   });
+}
+
+void CpuBackend::gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a,
+                      ConstMatrixView<double> b, double beta, MatrixView<double> c) {
+  count_flops(flops::gemm(c.rows, c.cols, inner_size(a_op, a)));
+  add_product(pool_, a_op, b_op, alpha, a, b, beta, c);
+}
+
+void CpuBackend::syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) {
+  count_flops(flops::syrk(c.rows, inner_size(a_op, a)));
+  add_own_product(pool_, a_op, alpha, a, beta, c);
+}
+void CpuBackend::syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) {
+  count_flops(flops::syrk(c.rows, inner_size(a_op, a)));
+  add_own_product(pool_, a_op, alpha, a, beta, c);
+}
+
+std::size_t CpuBackend::potrf(MatrixView<double> a) {
+  count_flops(flops::potrf(a.rows));
+  return factor_shared(pool_, a);
+}
+
+void CpuBackend::trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) {
+  count_flops(flops::trsm(l.rows, side == Side::left ? b.cols : b.rows));
+  solve_triangular(pool_, side, l_op, l, b);
 }
 
 void CpuBackend::mirror_lower(MatrixView<double> a) {

@@ -1,5 +1,6 @@
 // Eigenvalues and singular values, by LAPACK's divide and conquer, on one thread: half of the work is products of a
 // matrix and a vector, which wait for memory however many threads ask for it.
+#include "backend/counted_flops.h"
 #include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/row_major.h"
@@ -27,6 +28,7 @@ void check_converged(const char* routine, int info) {
 
 void CpuBackend::syevd(MatrixView<double> a, MatrixView<double> values) {
   if (a.empty()) return;
+  count_flops(flops::syevd(a.rows));
   // LAPACK's iterations on NaN may end anywhere, or not at all.
   for (std::size_t i = 0; i < a.rows; ++i)
     if (!all_finite(ConstMatrixView<double>(a.row(i), 1, i + 1)))
@@ -51,6 +53,7 @@ void CpuBackend::syevd(MatrixView<double> a, MatrixView<double> values) {
 
 void CpuBackend::gesdd(MatrixView<double> a, MatrixView<double> u, MatrixView<double> values, MatrixView<double> vt) {
   if (a.empty()) return;
+  count_flops(flops::gesdd(a.rows, a.cols));
   if (!all_finite(a))
     throw Error(ErrorCode::not_finite, "A matrix whose singular values are asked for holds NaN or infinity");
   const int m = blas_size(a.cols);
