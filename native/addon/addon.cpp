@@ -9,6 +9,7 @@
 #include "addon/matrix_handle.h"
 #include "addon/model_handle.h"
 #include "addon/second_moment_handle.h"
+#include "addon/shaping.h"
 #include "addon/tensor_files.h"
 #include "backend/self_test.h"
 
@@ -78,8 +79,14 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("loadModel", load_model);
   function("createSecondMoment", create_second_moment);
   function("createKeySpace", create_key_space);
+  function("createNullSpace", create_null_space);
   function("createLayerEditor", create_layer_editor);
   function("residuals", compute_residuals);
+  function("updateFlops", update_flops);
+  function("keepTopShare", keep_top_share_of);
+  function("compressSingularValues", compress_singular_values_of);
+  function("rankOneUpdate", rank_one_update_of);
+  function("preservationLoss", preservation_loss_of);
   function("readTensors", read_tensors);
   function("writeTensors", write_tensors);
   return exports;

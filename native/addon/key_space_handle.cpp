@@ -8,7 +8,8 @@ namespace lyaplock::addon {
 Napi::Function KeySpaceHandle::define(Napi::Env env) {
   return DefineClass(
       env, "NativeKeySpace",
-      {InstanceAccessor<&KeySpaceHandle::width>("width"),
+      {InstanceAccessor<&KeySpaceHandle::width>("width"), InstanceAccessor<&KeySpaceHandle::rank>("rank"),
+       InstanceAccessor<&KeySpaceHandle::condition>("condition"), InstanceAccessor<&KeySpaceHandle::bytes>("bytes"),
        InstanceAccessor<&KeySpaceHandle::smallest_pivot>("smallestPivot"),
        InstanceAccessor<&KeySpaceHandle::largest_pivot>("largestPivot"),
        InstanceAccessor<&KeySpaceHandle::ridge>("ridge"), InstanceMethod<&KeySpaceHandle::whiten>("whiten"),
@@ -17,6 +18,18 @@ Napi::Function KeySpaceHandle::define(Napi::Env env) {
 
 Napi::Value KeySpaceHandle::width(const Napi::CallbackInfo& info) {
   return to_number(info.Env(), static_cast<double>(native(info.Env())->width()));
+}
+
+Napi::Value KeySpaceHandle::rank(const Napi::CallbackInfo& info) {
+  return to_number(info.Env(), static_cast<double>(native(info.Env())->rank()));
+}
+
+Napi::Value KeySpaceHandle::condition(const Napi::CallbackInfo& info) {
+  return to_number(info.Env(), native(info.Env())->condition());
+}
+
+Napi::Value KeySpaceHandle::bytes(const Napi::CallbackInfo& info) {
+  return to_number(info.Env(), static_cast<double>(native(info.Env())->bytes()));
 }
 
 Napi::Value KeySpaceHandle::smallest_pivot(const Napi::CallbackInfo& info) {
@@ -58,6 +71,17 @@ Napi::Value create_key_space(const Napi::CallbackInfo& info) {
       [covariance = MatrixHandle::unwrap(info.Env(), info[0]), ridge] {
         Matrix<double> storage;
         return KeySpace::from_covariance(covariance->backend, covariance->as_doubles(storage), ridge);
+      },
+      KeySpaceHandle::wrap);
+}
+
+Napi::Value create_null_space(const Napi::CallbackInfo& info) {
+  const double threshold = number(info[1], "threshold");
+  return promise(
+      info.Env(), nullptr,
+      [covariance = MatrixHandle::unwrap(info.Env(), info[0]), threshold] {
+        Matrix<double> storage;
+        return KeySpace::from_null_space(covariance->backend, covariance->as_doubles(storage), threshold);
       },
       KeySpaceHandle::wrap);
 }

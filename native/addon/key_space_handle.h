@@ -16,6 +16,9 @@ class KeySpaceHandle final : public Handle<KeySpaceHandle, const KeySpace> {
 
  private:
   Napi::Value width(const Napi::CallbackInfo& info);
+  Napi::Value rank(const Napi::CallbackInfo& info);
+  Napi::Value condition(const Napi::CallbackInfo& info);
+  Napi::Value bytes(const Napi::CallbackInfo& info);
   Napi::Value smallest_pivot(const Napi::CallbackInfo& info);
   Napi::Value largest_pivot(const Napi::CallbackInfo& info);
   Napi::Value ridge(const Napi::CallbackInfo& info);
@@ -23,7 +26,8 @@ class KeySpaceHandle final : public Handle<KeySpaceHandle, const KeySpace> {
   Napi::Value lift(const Napi::CallbackInfo& info);
 };
 
-/// createKeySpace(covariance, ridge)
+/// createKeySpace(covariance, ridge), createNullSpace(covariance, threshold)
 Napi::Value create_key_space(const Napi::CallbackInfo& info);
+Napi::Value create_null_space(const Napi::CallbackInfo& info);
 
 }  // namespace lyaplock::addon

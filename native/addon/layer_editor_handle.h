@@ -18,14 +18,21 @@ class LayerEditorHandle final : public Handle<LayerEditorHandle, LayerEditor> {
   Napi::Value facts(const Napi::CallbackInfo& info);
   Napi::Value bytes(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
+  Napi::Value remember(const Napi::CallbackInfo& info);
   Napi::Value drift(const Napi::CallbackInfo& info);
-  Napi::Value last_batch(const Napi::CallbackInfo& info);
+  Napi::Value delta(const Napi::CallbackInfo& info);
+  Napi::Value whitened_drift(const Napi::CallbackInfo& info);
+  Napi::Value standing(const Napi::CallbackInfo& info);
+  Napi::Value batch(const Napi::CallbackInfo& info);
+  Napi::Value restore_chain(const Napi::CallbackInfo& info);
   Napi::Value replay(const Napi::CallbackInfo& info);
-  Napi::Value replay_last(const Napi::CallbackInfo& info);
+  Napi::Value restore_drift(const Napi::CallbackInfo& info);
 };
 
-/// createLayerEditor(keySpace, valueWidth), residuals(values, outputs, layersLeft)
+/// createLayerEditor(keySpace, valueWidth, memory), residuals(values, outputs, layersLeft),
+/// updateFlops(shape, past, batch, form, bordered)
 Napi::Value create_layer_editor(const Napi::CallbackInfo& info);
 Napi::Value compute_residuals(const Napi::CallbackInfo& info);
+Napi::Value update_flops(const Napi::CallbackInfo& info);
 
 }  // namespace lyaplock::addon

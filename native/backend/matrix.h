@@ -34,6 +34,17 @@ class Matrix {
   operator MatrixView<T>() { return view(); }
   operator ConstMatrixView<T>() const { return view(); }
 
+  /// Another owner of the same elements: for handing out, without a copy, what will not be written any more.
+  [[nodiscard]] Matrix share() const {
+    Matrix other;
+    other.memory_ = memory_;
+    other.rows_ = rows_;
+    other.cols_ = cols_;
+    return other;
+  }
+  /// False once every other owner is gone.
+  [[nodiscard]] bool is_shared() const { return memory_.use_count() > 1; }
+
  private:
   std::shared_ptr<void> memory_;
   std::size_t rows_ = 0;

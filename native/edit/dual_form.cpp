@@ -2,105 +2,192 @@
 
 #include <cmath>
 
+#include "edit/probes.h"
+
 namespace lyaplock {
 
-DualForm::DualForm(std::shared_ptr<const KeySpace> space)
-    : space_(std::move(space)), whitened_(space_->width()), lifted_(space_->width()) {}
+namespace {
 
-double DualForm::flops(std::size_t width, std::size_t value_width, std::size_t past, std::size_t batch) {
-  const auto d = static_cast<double>(width), m = static_cast<double>(value_width), u = static_cast<double>(batch);
-  const double n = static_cast<double>(past) + u;
-  const double new_keys = 2 * d * d * u + 2 * d * n * u;
-  const double factor_and_solve = n * n * n / 3 + 2 * m * n * n;
-  const double drift = 2 * m * n * d;
-  const double residual = 2 * m * n * n;
-  return new_keys + factor_and_solve + drift + residual;
+/// Sum over all elements of x y, for the rows they both have.
+double dot(Backend& backend, const BlockedRows& x, const BlockedRows& y) {
+  double sum = 0;
+  const std::size_t rows = std::min(x.rows(), y.rows());
+  x.each(0, rows, [&](ConstMatrixView<double> x_piece, std::size_t first) {
+    y.each(first, first + x_piece.rows,
+           [&](ConstMatrixView<double> y_piece, std::size_t) { sum += backend.dot(x_piece, y_piece); });
+  });
+  return sum;
 }
 
-std::size_t DualForm::bytes() const { return whitened_.bytes() + lifted_.bytes() + gram_.bytes(); }
+/// x [n, m] times v [m, k].
+Matrix<double> times(Backend& backend, const BlockedRows& x, ConstMatrixView<double> v) {
+  Matrix<double> product(backend, x.rows(), v.cols);
+  x.each(0, x.rows(), [&](ConstMatrixView<double> piece, std::size_t first) {
+    backend.gemm(Transpose::no, Transpose::no, 1.0, piece, v, 0.0, product.view().row_range(first, piece.rows));
+  });
+  return product;
+}
+
+}  // namespace
+
+DualForm::DualForm(std::shared_ptr<const KeySpace> space, std::size_t value_width)
+    : space_(std::move(space)), system_(space_), lifted_(space_->width()), coefficients_(value_width) {}
+
+std::size_t DualForm::bytes() const {
+  const std::size_t last =
+      last_ ? last_->lifted.bytes() + last_->border.coupling.bytes() + last_->border.diagonal.bytes() : 0;
+  return system_.bytes() + lifted_.bytes() + coefficients_.bytes() + last;
+}
+
+void DualForm::clear() {
+  system_.clear();
+  lifted_.clear();
+  coefficients_.clear();
+  last_.reset();
+}
 
 void DualForm::add_keys(ConstMatrixView<double> keys) {
   Backend& backend = *space_->backend();
   const Matrix<double> whitened = space_->whiten(keys);
   const Matrix<double> lifted = space_->lift(whitened);
-  const std::size_t total = facts_ + keys.rows;
-  if (total > gram_.rows()) {
-    const std::size_t capacity = std::max(total, 2 * gram_.rows());
-    Matrix<double> larger(backend, capacity, capacity);
-    backend.copy(gram_.view().row_range(0, facts_).column_range(0, facts_),
-                 larger.view().row_range(0, facts_).column_range(0, facts_));
-    gram_ = std::move(larger);
-  }
-  whitened_.reserve(backend, keys.rows);
   lifted_.reserve(backend, keys.rows);
-  whitened_.append(backend, whitened);
+  system_.add(whitened);
   lifted_.append(backend, lifted);
-  backend.gemm(Transpose::no, Transpose::yes, 1.0, whitened, whitened_.view(), 0.0,
-               gram_.view().row_range(facts_, keys.rows).column_range(0, total));
-  facts_ = total;
 }
 
-void DualForm::drop_keys_after(std::size_t facts) {
-  whitened_.shrink(facts);
+void DualForm::drop_after(std::size_t facts) {
+  system_.drop_after(facts);
   lifted_.shrink(facts);
-  facts_ = facts;
 }
 
-void DualForm::catch_up(const Ledger& past) {
-  for (const std::size_t end : past.batch_ends())
-    if (end > facts_) add_keys(past.keys().row_range(facts_, end - facts_));
+DualForm::Response DualForm::response(std::size_t begin, std::size_t end) const {
+  Response response{.border = system_.border(begin, end), .lifted = {}};
+  response.lifted = system_.solve_rows(response.border, lifted_);
+  return response;
 }
 
-Solution DualForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> values,
-                         double weight) {
+Solution DualForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                         double weight, ConstMatrixView<double> drift, MatrixView<double> out,
+                         const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
-  catch_up(past);
-  const std::size_t before = facts_, u = keys.rows, n = before + u, m = values.cols;
-  add_keys(keys);
+  if (facts() > past.facts()) {  // the last solution did not make it into the ledger
+    drop_after(past.facts());
+    coefficients_.clear();
+    last_.reset();
+  }
+  for (const std::size_t end : past.batch_ends())
+    if (end > facts()) add_keys(past.keys().copy(backend, facts(), end));
+  const std::size_t before = facts();
+  const bool bordered = can_border(weight, before);
   try {
-    MatrixView<double> gram = gram_.view().row_range(0, n).column_range(0, n);
-    backend.mirror_lower(gram);
-
-    Matrix<double> target(backend, n, m);
-    backend.copy(past.values(), target.view().row_range(0, before));
-    backend.copy(values, target.view().row_range(before, u));
-
-    Matrix<double> system(backend, n, n);
-    backend.copy(gram, system);
-    const Matrix<double> weights = upload<double>(backend, std::vector<double>(n, weight), n, 1);
-    backend.add_scaled(1.0, weights, MatrixView<double>(system.view().data, n, 1, n + 1));
-    if (const std::size_t minor = backend.potrf(system); minor != 0)
-      throw Error(ErrorCode::not_positive_definite, "G + μI of " + std::to_string(n) +
-                                                        " facts is not positive definite at its leading minor " +
-                                                        std::to_string(minor) + ", with μ = " + std::to_string(weight));
-    Matrix<double> coefficients(backend, n, m);  // Q
-    backend.copy(target, coefficients);
-    backend.trsm(Side::left, Transpose::no, system, coefficients);
-    backend.trsm(Side::left, Transpose::yes, system, coefficients);
-
-    Solution solution;
-    solution.drift = Matrix<double>(backend, m, keys.cols);
-    backend.gemm(Transpose::yes, Transpose::no, 1.0, coefficients, lifted_.view(), 0.0, solution.drift);
-    // tr(D C D^T) = <Q, G Q> = <Q, Y> - μ <Q, Q>, without forming D C.
-    const double norm = backend.dot(coefficients, coefficients);
-    solution.preservation_loss = backend.dot(coefficients, target) - weight * norm;
-    // D k = Y - μ Q.
-    solution.reached = Matrix<double>(backend, u, m);
-    backend.copy(values, solution.reached);
-    backend.add_scaled(-weight, coefficients.view().row_range(before, u), solution.reached);
-
-    const double target_norm = std::sqrt(backend.dot(target, target));
-    backend.gemm(Transpose::no, Transpose::no, 1.0, gram, coefficients, -1.0, target);
-    backend.add_scaled(weight, coefficients, target);
-    const double error = std::sqrt(backend.dot(target, target));
-    solution.residual = target_norm > 0 ? error / target_norm : error;
-    solution.flops = flops(keys.cols, m, before, u);
-    // The batch enters for good with the next call, through the ledger; its keys need not be whitened twice.
-    return solution;
+    add_keys(keys);
+    if (bordered)
+      solve_bordered(past, keys, targets, drift, out, cancellation);
+    else
+      solve_anew(past, targets, weight, out, cancellation);
   } catch (...) {
-    drop_keys_after(before);
+    drop_after(before);
     throw;
   }
+  Solution solution = figures(past, targets);
+  solution.written = bordered ? Solution::Written::change : Solution::Written::drift;
+  return solution;
+}
+
+void DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> targets, double weight, MatrixView<double> out,
+                          const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
+  last_.reset();
+  coefficients_.clear();  // which also says that there is nothing to go on from, should this fail
+  system_.forget_factor();
+  system_.factor(weight, facts(), cancellation);
+
+  past.values().each(0, past.facts(),
+                     [&](ConstMatrixView<double> piece, std::size_t) { coefficients_.append(backend, piece); });
+  coefficients_.append(backend, targets);
+  cancellation.check();
+  system_.solve(coefficients_);
+  double keep = 0;
+  coefficients_.each(0, facts(), [&](ConstMatrixView<double> q, std::size_t first) {
+    lifted_.each(first, first + q.rows, [&](ConstMatrixView<double> b, std::size_t) {
+      backend.gemm(Transpose::yes, Transpose::no, 1.0, q, b, keep, out);
+    });
+    keep = 1;
+  });
+  solved_weight_ = weight;
+}
+
+void DualForm::solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                              ConstMatrixView<double> drift, MatrixView<double> out, const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
+  const std::size_t before = past.facts(), last_begin = past.batch_begin(past.batch_ends().size() - 1);
+  if (!last_) last_ = response(last_begin, before);
+  system_.factor(solved_weight_, facts(), cancellation);
+  Response current = response(before, facts());
+
+  // Y - (G + μ I) Q is zero but for two batches. The last one now asks for what it reached, which is μ Q_b less.
+  const Matrix<double> unreached = coefficients_.copy(backend, last_begin, before);
+  Matrix<double> last_part(backend, unreached.rows(), unreached.cols());
+  backend.fill(0.0, last_part);
+  backend.add_scaled(-solved_weight_, unreached, last_part);
+  backend.trsm(Side::left, Transpose::no, last_->border.diagonal, last_part);
+  // The new one asks for what D does not give it yet.
+  Matrix<double> part(backend, targets.rows, targets.cols);
+  backend.copy(targets, part);
+  backend.gemm(Transpose::no, Transpose::yes, -1.0, keys, drift, 1.0, part);
+  const Matrix<double> link = system_.lower().copy(backend, before, facts(), last_begin, before);
+  backend.gemm(Transpose::no, Transpose::no, -1.0, link, last_part, 1.0, part);
+  backend.trsm(Side::left, Transpose::no, current.border.diagonal, part);
+
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, last_part, last_->lifted, 0.0, out);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, part, current.lifted, 1.0, out);
+  Matrix<double> new_rows(backend, targets.rows, targets.cols);
+  coefficients_.reserve(backend, targets.rows);
+  cancellation.check();
+
+  // Nothing below asks for memory: either all of it is done, or nothing.
+  add_to_coefficients(last_->border, last_part);
+  backend.fill(0.0, new_rows);
+  coefficients_.append(backend, new_rows);
+  add_to_coefficients(current.border, part);
+  last_ = std::move(current);
+}
+
+/// Q += L^-T [0; solved; 0], the rows of `solved` being those of the border.
+void DualForm::add_to_coefficients(const Border& border, MatrixView<double> solved) {
+  Backend& backend = *space_->backend();
+  backend.trsm(Side::left, Transpose::yes, border.diagonal, solved);
+  coefficients_.each(border.begin, border.end, [&](MatrixView<double> piece, std::size_t first) {
+    backend.add_scaled(1.0, solved.row_range(first - border.begin, piece.rows), piece);
+  });
+  coefficients_.each(0, border.begin, [&](MatrixView<double> piece, std::size_t first) {
+    backend.gemm(Transpose::yes, Transpose::no, -1.0, border.coupling.view().column_range(first, piece.rows), solved,
+                 1.0, piece);
+  });
+}
+
+Solution DualForm::figures(const Ledger& past, ConstMatrixView<double> targets) const {
+  Backend& backend = *space_->backend();
+  const std::size_t before = past.facts();
+  const Matrix<double> last = coefficients_.copy(backend, before, facts());
+  Solution solution;
+  // D k = Y - μ Q.
+  solution.reached = Matrix<double>(backend, targets.rows, targets.cols);
+  backend.copy(targets, solution.reached);
+  backend.add_scaled(-solved_weight_, last, solution.reached);
+  // tr(D C D^T) = <Q, G Q> = <Q, Y> - μ <Q, Q>, without forming D C.
+  solution.preservation_loss = dot(backend, coefficients_, past.values()) + backend.dot(last, targets) -
+                               solved_weight_ * dot(backend, coefficients_, coefficients_);
+
+  const Matrix<double> probe = probes(backend, targets.cols);
+  Matrix<double> error = system_.multiply(times(backend, coefficients_, probe));
+  past.values().each(0, before, [&](ConstMatrixView<double> piece, std::size_t first) {
+    backend.gemm(Transpose::no, Transpose::no, -1.0, piece, probe, 1.0, error.view().row_range(first, piece.rows));
+  });
+  backend.gemm(Transpose::no, Transpose::no, -1.0, targets, probe, 1.0, error.view().row_range(before, targets.rows));
+  solution.residual =
+      relative_norm(backend, error, dot(backend, past.values(), past.values()) + backend.dot(targets, targets));
+  return solution;
 }
 
 }  // namespace lyaplock

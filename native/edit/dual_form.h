@@ -2,37 +2,65 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
-#include "edit/key_space.h"
+#include "edit/dual_system.h"
 #include "edit/ledger.h"
 #include "edit/solution.h"
 
 namespace lyaplock {
 
 /// D = Q^T B with (G + μ I) Q = Y, where B [n, d] holds the lifted and G [n, n] the inner products of the whitened keys
-/// (mathematics of the engine). Keeps B, the whitened keys and G of the facts it has seen; a batch adds its rows.
+/// (mathematics of the engine). Keeps them for the facts it has seen; a batch adds its rows.
+///
+/// While μ stays the same, a batch costs u n² in place of n³/3 + 2 m n² + 2 m n d: its rows border the factor, and as
+/// the earlier values change only in the batch before, which has meanwhile reached what it could, Q and D change by
+/// what the rows of these two batches add.
 class DualForm {
  public:
-  explicit DualForm(std::shared_ptr<const KeySpace> space);
+  DualForm(std::shared_ptr<const KeySpace> space, std::size_t value_width);
 
-  /// Solves for the facts of the ledger followed by a batch: keys [u, d], values [u, m], μ > 0. The ledger may only
-  /// have grown since the last call. ErrorCode::not_positive_definite if G + μ I cannot be factored.
-  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> values, double weight);
+  /// Solves for the facts of the ledger followed by a batch: keys [u, d], targets Y [u, m], μ > 0. `drift` is D [m, d]
+  /// as it is; the result goes to `out` [m, d]. The ledger may only have grown since the last call.
+  /// ErrorCode::not_positive_definite if G + μ I cannot be factored; nothing has then changed.
+  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
+                 ConstMatrixView<double> drift, MatrixView<double> out, const Cancellation& cancellation);
 
+  /// True if the next batch with this weight would border the factor, `past` facts being in the ledger.
+  [[nodiscard]] bool can_border(double weight, std::size_t past) const {
+    return system_.is_factored(weight, past) && solved_weight_ == weight && coefficients_.rows() == past;
+  }
+  /// How many facts it has whitened.
+  [[nodiscard]] std::size_t facts() const { return system_.rows(); }
+  /// Whitened keys [n, rank] of the facts it has seen.
+  [[nodiscard]] const BlockedRows& whitened() const { return system_.whitened(); }
+  /// Forgets everything; the next call begins anew from the ledger.
+  void clear();
   [[nodiscard]] std::size_t bytes() const;
-  /// Floating-point operations of one batch of u facts after `past` others.
-  static double flops(std::size_t d, std::size_t m, std::size_t past, std::size_t u);
 
  private:
-  void catch_up(const Ledger& past);
+  /// What one batch adds to the solution.
+  struct Response {
+    Border border;
+    Matrix<double> lifted;  // rows of L^-1 B, [u, d]
+  };
+
   void add_keys(ConstMatrixView<double> keys);
-  void drop_keys_after(std::size_t facts);
+  void drop_after(std::size_t facts);
+  [[nodiscard]] Response response(std::size_t begin, std::size_t end) const;
+  void add_to_coefficients(const Border& border, MatrixView<double> solved);
+  void solve_anew(const Ledger& past, ConstMatrixView<double> targets, double weight, MatrixView<double> out,
+                  const Cancellation& cancellation);
+  void solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                      ConstMatrixView<double> drift, MatrixView<double> out, const Cancellation& cancellation);
+  [[nodiscard]] Solution figures(const Ledger& past, ConstMatrixView<double> targets) const;
 
   std::shared_ptr<const KeySpace> space_;
-  GrowingMatrix whitened_;
-  GrowingMatrix lifted_;
-  Matrix<double> gram_;  // [capacity, capacity], G in its first facts_ rows and columns, both triangles
-  std::size_t facts_ = 0;
+  DualSystem system_;
+  BlockedRows lifted_;            // B
+  BlockedRows coefficients_;      // Q of the last solution
+  double solved_weight_ = 0;      // its μ
+  std::optional<Response> last_;  // of the last batch
 };
 
 }  // namespace lyaplock

@@ -2,83 +2,204 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+
+#include "base/text.h"
+#include "edit/diagonal.h"
+#include "edit/probes.h"
 
 namespace lyaplock {
 
 namespace {
 
-/// The diagonal of a square matrix, on the host.
-std::vector<double> diagonal_of(Backend& backend, ConstMatrixView<double> matrix) {
-  Matrix<double> diagonal(backend, matrix.rows, 1);
-  // Seen with a stride one longer, the diagonal is a column.
-  backend.copy(ConstMatrixView<double>(matrix.data, matrix.rows, 1, matrix.stride + 1), diagonal);
-  return download<double>(backend, diagonal.view());
+/// More than float32 rounding of two triangles that were summed apart, and less than any of them missing.
+constexpr double largest_asymmetry = 1e-5;
+/// Of a pivot relative to its diagonal element. Half the digits are gone by then; second moments over enough text are
+/// some orders of magnitude above.
+constexpr double smallest_sound_pivot = 1e-10;
+
+double norm(Backend& backend, ConstMatrixView<double> x) { return std::sqrt(backend.dot(x, x)); }
+
+void check_covariance(Backend& backend, ConstMatrixView<double> covariance) {
+  const std::size_t d = covariance.rows;
+  if (d == 0 || covariance.cols != d)
+    throw Error(ErrorCode::shape, "A covariance must be square; received " + shape_of(covariance));
+  if (!backend.all_finite(covariance))
+    throw Error(ErrorCode::not_finite, "The second moment holds NaN or infinity; gather it anew");
+  // (C - C^T) V, which is as large as the difference itself.
+  const Matrix<double> probe = probes(backend, d);
+  Matrix<double> product(backend, d, probe_count);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, covariance, probe, 0.0, product);
+  backend.gemm(Transpose::yes, Transpose::no, -1.0, covariance, probe, 1.0, product);
+  const double difference = relative_norm(backend, product, backend.dot(covariance, covariance));
+  if (!(difference <= largest_asymmetry))
+    throw Error(ErrorCode::not_symmetric,
+                "The second moment is not symmetric: it differs from its transpose by " + to_text(difference) +
+                    " of its norm. Fill both triangles, with the mean of k k^T over the keys");
 }
 
-void add_to_diagonal(Backend& backend, double value, MatrixView<double> matrix) {
-  const std::vector<double> values(matrix.rows, value);
-  const Matrix<double> column = upload<double>(backend, values, matrix.rows, 1);
-  backend.add_scaled(1.0, column, MatrixView<double>(matrix.data, matrix.rows, 1, matrix.stride + 1));
+/// Steps of the power iteration: enough for the order of magnitude.
+constexpr int power_steps = 6;
+
+/// The largest eigenvalue of a symmetric positive map, from below: apply(x) replaces x [1, d].
+template <class Apply>
+double largest_eigenvalue(Backend& backend, std::size_t d, const Apply& apply) {
+  Matrix<double> x(backend, 1, d);
+  backend.copy(ConstMatrixView<double>(probes(backend, d).view().data, 1, d), x);
+  double eigenvalue = 0;
+  for (int step = 0; step < power_steps; ++step) {
+    const Matrix<double> scale = upload<double>(backend, std::vector<double>(d, 1 / norm(backend, x)), 1, d);
+    backend.scale_columns(scale, x);
+    apply(x.view());
+    eigenvalue = norm(backend, x);
+  }
+  return eigenvalue;
+}
+
+[[noreturn]] void throw_singular(std::size_t row, std::size_t d, bool dead) {
+  throw Error(ErrorCode::not_positive_definite,
+              "The second moment is not positive definite: its leading minor " + std::to_string(row) + " of " +
+                  std::to_string(d) + " is not positive" + (dead ? " (that entry of the keys is always zero)" : "") +
+                  ". Gather it over more tokens (more than its width at the least), or allow a ridge");
 }
 
 }  // namespace
 
 std::shared_ptr<const KeySpace> KeySpace::from_covariance(std::shared_ptr<Backend> backend,
                                                           ConstMatrixView<double> covariance, double ridge) {
-  const std::size_t d = covariance.rows;
-  if (d == 0 || covariance.cols != d)
-    throw Error(ErrorCode::shape, "A covariance must be square; received " + shape_of(covariance));
-  if (!backend->all_finite(covariance))
-    throw Error(ErrorCode::not_finite, "The second moment holds NaN or infinity; gather it anew");
+  check_covariance(*backend, covariance);
   if (!(ridge >= 0) || !std::isfinite(ridge))
-    throw Error(ErrorCode::invalid_argument, "A ridge must be zero or positive; received " + std::to_string(ridge));
+    throw Error(ErrorCode::invalid_argument, "A ridge must be zero or positive; received " + to_text(ridge));
+  const std::size_t d = covariance.rows;
 
   std::shared_ptr<KeySpace> space(new KeySpace);
-  space->covariance_ = Matrix<double>(*backend, d, d);
-  backend->copy(covariance, space->covariance_);
-  backend->mirror_lower(space->covariance_);
+  std::vector<double> diagonal = download_diagonal(*backend, covariance);
   if (ridge > 0) {
     double trace = 0;
-    for (const double element : diagonal_of(*backend, covariance)) trace += element;
+    for (const double element : diagonal) trace += element;
     space->ridge_ = ridge * trace / static_cast<double>(d);
-    add_to_diagonal(*backend, space->ridge_, space->covariance_);
+    for (double& element : diagonal) element += space->ridge_;
   }
+  const double largest = largest_eigenvalue(*backend, d, [&](MatrixView<double> x) {
+    Matrix<double> product(*backend, 1, d);
+    backend->copy(x, product);
+    backend->gemm(Transpose::no, Transpose::no, 1.0, x, covariance, space->ridge_, product);
+    backend->copy(product, x);
+  });
 
-  space->factor_ = Matrix<double>(*backend, d, d);
-  backend->copy(space->covariance_, space->factor_);
-  if (const std::size_t minor = backend->potrf(space->factor_); minor != 0)
-    throw Error(
-        ErrorCode::not_positive_definite,
-        "The second moment is not positive definite: its leading minor " + std::to_string(minor) + " of " +
-            std::to_string(d) +
-            " is not positive. Gather it over more tokens (more than its width at the least), or allow a ridge");
+  space->basis_ = Matrix<double>(*backend, d, d);
+  backend->copy(covariance, space->basis_);
+  if (ridge > 0) add_to_diagonal(*backend, space->ridge_, space->basis_);
+  if (const std::size_t minor = backend->potrf(space->basis_); minor != 0)
+    throw_singular(minor, d, diagonal[minor - 1] == 0);
+
+  // A pivot is what is left of a diagonal element when all rows before it have been taken out: relative to the element
+  // it tells how far the row is from being a combination of those.
+  const double rounding = static_cast<double>(d) * std::numeric_limits<double>::epsilon();
   space->smallest_pivot_ = INFINITY;
-  for (const double element : diagonal_of(*backend, space->factor_)) {
-    space->smallest_pivot_ = std::min(space->smallest_pivot_, element * element);
-    space->largest_pivot_ = std::max(space->largest_pivot_, element * element);
+  double smallest_share = INFINITY;
+  std::size_t weakest = 0;
+  const std::vector<double> roots = download_diagonal(*backend, space->basis_);
+  for (std::size_t i = 0; i < d; ++i) {
+    const double pivot = roots[i] * roots[i];
+    space->smallest_pivot_ = std::min(space->smallest_pivot_, pivot);
+    space->largest_pivot_ = std::max(space->largest_pivot_, pivot);
+    if (pivot / diagonal[i] < smallest_share) {
+      smallest_share = pivot / diagonal[i];
+      weakest = i + 1;
+    }
   }
+  if (d > 1 && smallest_share <= rounding) throw_singular(weakest, d, false);
+  if (smallest_share < smallest_sound_pivot)
+    throw Error(ErrorCode::ill_conditioned,
+                "The second moment is too ill-conditioned to be solved with: of row " + std::to_string(weakest) +
+                    " of " + std::to_string(d) + ", only " + to_text(smallest_share) +
+                    " is not a combination of the rows before it. Gather it over more tokens, or allow a ridge");
+
+  const double inverse_of_smallest = largest_eigenvalue(*backend, d, [&](MatrixView<double> x) {
+    backend->trsm(Side::right, Transpose::yes, space->basis_, x);
+    backend->trsm(Side::right, Transpose::no, space->basis_, x);
+  });
+  space->condition_ = std::max(1.0, largest * inverse_of_smallest);
   space->backend_ = std::move(backend);
   return space;
 }
 
+std::shared_ptr<const KeySpace> KeySpace::from_null_space(std::shared_ptr<Backend> backend,
+                                                          ConstMatrixView<double> covariance, double threshold) {
+  check_covariance(*backend, covariance);
+  if (!(threshold > 0) || !std::isfinite(threshold))
+    throw Error(ErrorCode::invalid_argument,
+                "The threshold of a null space must be positive; received " + to_text(threshold));
+  const std::size_t d = covariance.rows;
+  Matrix<double> vectors(*backend, d, d), eigenvalues(*backend, 1, d);
+  backend->copy(covariance, vectors);
+  backend->syevd(vectors, eigenvalues);
+  std::vector<double> values = download<double>(*backend, eigenvalues.view());
+  const auto rank =
+      static_cast<std::size_t>(std::lower_bound(values.begin(), values.end(), threshold) - values.begin());
+  if (rank == 0)
+    throw Error(ErrorCode::invalid_argument, "The second moment has no null space: its smallest eigenvalue is " +
+                                                 to_text(values.front()) + ", and the threshold " + to_text(threshold) +
+                                                 ". Give a larger one");
+
+  std::shared_ptr<KeySpace> space(new KeySpace);
+  space->condition_ = values.front() > 0 ? values.back() / values.front() : INFINITY;
+  // Those of a second moment are not negative but for rounding.
+  for (double& value : values) value = std::max(0.0, value);
+  values.resize(rank);
+  space->eigenvalues_ = upload<double>(*backend, values, 1, rank);
+  space->basis_ = Matrix<double>(*backend, rank, d);
+  backend->copy(vectors.view().row_range(0, rank), space->basis_);
+  space->backend_ = std::move(backend);
+  return space;
+}
+
+void KeySpace::check_width(ConstMatrixView<double> rows, std::size_t width, const char* name) const {
+  if (rows.cols != width)
+    throw Error(ErrorCode::shape, std::string(name) + " " + shape_of(rows) +
+                                      " must have the width of their key space, " + std::to_string(width));
+}
+
 Matrix<double> KeySpace::whiten(ConstMatrixView<double> keys) const {
-  if (keys.cols != width())
-    throw Error(ErrorCode::shape,
-                "Keys " + shape_of(keys) + " do not have the width of their key space, " + std::to_string(width()));
-  Matrix<double> whitened(*backend_, keys.rows, keys.cols);
-  backend_->copy(keys, whitened);
-  backend_->trsm(Side::right, Transpose::yes, factor_, whitened);
+  check_width(keys, width(), "Keys");
+  Matrix<double> whitened(*backend_, keys.rows, rank());
+  if (is_white()) {
+    backend_->copy(keys, whitened);
+    backend_->trsm(Side::right, Transpose::yes, basis_, whitened);
+  } else {
+    backend_->gemm(Transpose::no, Transpose::yes, 1.0, keys, basis_.view(), 0.0, whitened);
+  }
   return whitened;
 }
 
 Matrix<double> KeySpace::lift(ConstMatrixView<double> whitened) const {
-  if (whitened.cols != width())
-    throw Error(ErrorCode::shape, "Whitened keys " + shape_of(whitened) +
-                                      " do not have the width of their key space, " + std::to_string(width()));
-  Matrix<double> lifted(*backend_, whitened.rows, whitened.cols);
-  backend_->copy(whitened, lifted);
-  backend_->trsm(Side::right, Transpose::no, factor_, lifted);
+  Matrix<double> lifted(*backend_, whitened.rows, width());
+  lift(whitened, lifted);
   return lifted;
+}
+
+void KeySpace::lift(ConstMatrixView<double> whitened, MatrixView<double> out) const {
+  check_width(whitened, rank(), "Whitened keys");
+  if (is_white()) {
+    backend_->copy(whitened, out);
+    backend_->trsm(Side::right, Transpose::no, basis_, out);
+  } else {
+    backend_->gemm(Transpose::no, Transpose::no, 1.0, whitened, basis_.view(), 0.0, out);
+  }
+}
+
+double KeySpace::preservation_loss(ConstMatrixView<double> whitened_drift) const {
+  if (is_white()) return backend_->dot(whitened_drift, whitened_drift);
+  Matrix<double> weighted(*backend_, whitened_drift.rows, whitened_drift.cols);
+  backend_->copy(whitened_drift, weighted);
+  backend_->scale_columns(eigenvalues_, weighted);
+  return backend_->dot(whitened_drift, weighted.view());
+}
+
+double KeySpace::flops_of_row() const {
+  const auto d = static_cast<double>(width()), r = static_cast<double>(rank());
+  return is_white() ? d * d : 2 * d * r;
 }
 
 }  // namespace lyaplock

@@ -1,16 +1,34 @@
 #include "edit/layer_editor.h"
 
 #include <cmath>
+#include <utility>
+
+#include "backend/counted_flops.h"
+#include "base/text.h"
+#include "edit/update_cost.h"
 
 namespace lyaplock {
 
-LayerEditor::LayerEditor(std::shared_ptr<const KeySpace> space, std::size_t value_width)
+namespace {
+
+Matrix<double> zeros(Backend& backend, std::size_t rows, std::size_t cols) {
+  Matrix<double> matrix(backend, rows, cols);
+  backend.fill(0.0, matrix);
+  return matrix;
+}
+
+}  // namespace
+
+LayerEditor::LayerEditor(std::shared_ptr<const KeySpace> space, std::size_t value_width, Memory memory)
     : space_(std::move(space)),
+      memory_(memory),
       ledger_(space_->width(), value_width),
-      dual_(space_),
-      primal_(space_, value_width),
-      drift_(*space_->backend(), value_width, space_->width()) {
-  space_->backend()->fill(0.0, drift_);
+      dual_(space_, value_width),
+      dual_change_(space_),
+      primal_(space_, value_width, memory == Memory::values),
+      drift_(zeros(*space_->backend(), value_width, space_->width())) {
+  if (memory != Memory::values) whitened_drift_ = zeros(*space_->backend(), value_width, space_->rank());
+  publish();
 }
 
 void LayerEditor::check(ConstMatrixView<double> keys, ConstMatrixView<double> values, const char* name) const {
@@ -24,70 +42,218 @@ void LayerEditor::check(ConstMatrixView<double> keys, ConstMatrixView<double> va
   if (!backend.all_finite(values)) throw Error(ErrorCode::not_finite, std::string("NaN or infinity among the ") + name);
 }
 
-UpdateForm LayerEditor::cheaper_form(std::size_t batch) const {
-  const double dual = DualForm::flops(key_width(), value_width(), ledger_.facts(), batch);
-  const double primal = PrimalForm::flops(key_width(), value_width(), batch);
-  return dual <= primal ? UpdateForm::dual : UpdateForm::primal;
+void LayerEditor::check_weight(double weight) const {
+  if (weight > 0 && std::isfinite(weight)) return;
+  if (weight == 0 && memory_ == Memory::none) return;
+  throw Error(ErrorCode::invalid_argument, "The weight of the preserved knowledge must be positive" +
+                                               std::string(memory_ == Memory::none ? " or zero" : "") + "; received " +
+                                               to_text(weight));
 }
 
-Solution LayerEditor::solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
-                            UpdateForm form) {
-  if (!(weight > 0) || !std::isfinite(weight))
-    throw Error(ErrorCode::invalid_argument,
-                "The weight of the preserved knowledge must be positive; received " + std::to_string(weight));
-  ledger_.reserve(*space_->backend(), keys.rows);  // so that nothing can fail once there is a solution
-  return form == UpdateForm::dual ? dual_.solve(ledger_, keys, targets, weight)
-                                  : primal_.solve(ledger_, keys, targets, weight);
+UpdateForm LayerEditor::cheaper_form(std::size_t batch, double weight) const {
+  if (weight == 0) return UpdateForm::dual;
+  const UpdateShape shape{.key_width = key_width(),
+                          .rank = space_->rank(),
+                          .value_width = value_width(),
+                          .flops_of_row = space_->flops_of_row(),
+                          .memory = memory_};
+  const std::size_t past = ledger_.facts();
+  const bool values = memory_ == Memory::values;
+  const bool bordered = values ? dual_.can_border(weight, past) : dual_change_.can_border(weight, past);
+  const std::size_t whitened = values ? dual_.facts() : dual_change_.facts();
+  const double dual = dual_flops(shape, past, batch, bordered) + catch_up_flops(shape, past - std::min(past, whitened));
+  return dual <= primal_flops(shape, batch) ? UpdateForm::dual : UpdateForm::primal;
 }
 
-void LayerEditor::commit(ConstMatrixView<double> keys, Matrix<double> targets, Solution solution) {
-  ledger_.append(*space_->backend(), keys, solution.reached);
-  drift_ = std::move(solution.drift);
-  last_targets_ = std::move(targets);
+/// The forms take turns with the memory: what one has derived from the ledger is dropped when the other is used.
+void LayerEditor::prepare(UpdateForm form) {
+  if (form == UpdateForm::dual) {
+    primal_.clear();
+    return;
+  }
+  if (!primal_.is_begun())
+    primal_.catch_up(ledger_, memory_ == Memory::values ? &dual_.whitened() : &dual_change_.whitened());
+  dual_.clear();
+  dual_change_.clear();
+}
+
+/// Memory for a result: that of the last change, where nobody else has it.
+Matrix<double> LayerEditor::output() {
+  Matrix<double> out = std::exchange(delta_, {});
+  if (!out.empty() && !out.is_shared()) return out;
+  return {*space_->backend(), value_width(), key_width()};
 }
 
 UpdateReport LayerEditor::update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
                                  std::optional<UpdateForm> form, const Cancellation& cancellation) {
-  Backend& backend = *space_->backend();
   check(keys, residuals, "residuals");
+  check_weight(weight);
   cancellation.check();
+  const UpdateForm chosen = form.value_or(cheaper_form(keys.rows, weight));
+  if (weight == 0 && chosen == UpdateForm::primal)
+    throw Error(ErrorCode::invalid_argument,
+                "The primal form needs a positive weight; a weight of 0 takes the dual one");
+  const double before = counted_flops();
+  UpdateReport report = memory_ == Memory::values ? update_values(keys, residuals, weight, chosen, cancellation)
+                                                  : update_change(keys, residuals, weight, chosen, cancellation);
+  Backend& backend = *space_->backend();
+  report.residual_norm = std::sqrt(backend.dot(residuals, residuals));
+  report.form = chosen;
+  report.flops = counted_flops() - before;
+  publish();
+  return report;
+}
 
+UpdateReport LayerEditor::update_values(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
+                                        UpdateForm form, const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
   // Relative to the original weight, the batch shall reach Y = D K + R.
   Matrix<double> targets(backend, keys.rows, value_width());
   backend.copy(residuals, targets);
   backend.gemm(Transpose::no, Transpose::yes, 1.0, keys, drift_.view(), 1.0, targets);
 
-  const UpdateForm chosen = form.value_or(cheaper_form(keys.rows));
-  Solution solution = solve(keys, targets, weight, chosen);
+  const std::size_t before = ledger_.facts();
+  const bool bordered = form == UpdateForm::dual && dual_.can_border(weight, before);
+  const bool goes_on = bordered || (form == UpdateForm::primal && primal_.is_begun() && before > 0);
+  prepare(form);
+  Matrix<double> out = output();
+  const Solution solution = solve(keys, targets, weight, form, out, cancellation);
+  const double update_norm = commit(keys, targets, solution, std::move(out));
+  chain_ = Chain{.weight = weight, .form = form, .begin = goes_on ? chain_->begin : before};
 
-  backend.add_scaled(-1.0, solution.drift, drift_);
-  const UpdateReport report{.preservation_loss = solution.preservation_loss,
-                            .update_norm = std::sqrt(backend.dot(drift_.view(), drift_.view())),
-                            .residual_norm = std::sqrt(backend.dot(residuals, residuals)),
-                            .solve_residual = solution.residual,
-                            .form = chosen,
-                            .flops = solution.flops};
-  commit(keys, std::move(targets), std::move(solution));
+  UpdateReport report{};
+  report.preservation_loss = form == UpdateForm::primal || space_->is_white()
+                                 ? solution.preservation_loss
+                                 : space_->preservation_loss(space_->whiten(drift_.view()));
+  report.update_norm = update_norm;
+  report.solve_residual = solution.residual;
+  report.bordered = bordered;
   return report;
 }
 
-void LayerEditor::replay(ConstMatrixView<double> keys, ConstMatrixView<double> values) {
-  check(keys, values, "values");
-  ledger_.append(*space_->backend(), keys, values);
+Solution LayerEditor::solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
+                            UpdateForm form, MatrixView<double> out, const Cancellation& cancellation) {
+  ledger_.reserve(*space_->backend(), keys.rows);  // so that nothing can fail once there is a solution
+  return form == UpdateForm::dual ? dual_.solve(ledger_, keys, targets, weight, drift_.view(), out, cancellation)
+                                  : primal_.solve(ledger_, keys, targets, weight, out, cancellation);
 }
 
-void LayerEditor::replay_last(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
-                              UpdateForm form) {
+/// Makes a solution the state, and returns the norm of what it changes.
+double LayerEditor::commit(ConstMatrixView<double> keys, ConstMatrixView<double> targets, const Solution& solution,
+                           Matrix<double> out) {
+  Backend& backend = *space_->backend();
+  ledger_.append(backend, keys, targets, solution.reached);
+  if (solution.written == Solution::Written::change) return add_change(std::move(out));
+  own_drift();
+  const double squared = backend.subtract_from(out.view(), drift_);
+  delta_ = std::move(drift_);
+  drift_ = std::move(out);
+  return std::sqrt(squared);
+}
+
+/// Before the drift is written to: those it was handed out to keep what they were given.
+void LayerEditor::own_drift() {
+  if (!drift_.is_shared()) return;
+  Matrix<double> own(*space_->backend(), value_width(), key_width());
+  space_->backend()->copy(drift_.view(), own);
+  drift_ = std::move(own);
+}
+
+double LayerEditor::add_change(Matrix<double> change) {
+  Backend& backend = *space_->backend();
+  own_drift();
+  backend.add_scaled(1.0, change.view(), drift_);
+  delta_ = std::move(change);
+  return std::sqrt(backend.dot(delta_.view(), delta_.view()));
+}
+
+UpdateReport LayerEditor::update_change(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
+                                        UpdateForm form, const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
+  UpdateReport report{};
+  report.bordered = form == UpdateForm::dual && dual_change_.can_border(weight, ledger_.facts());
+  prepare(form);
+  Matrix<double> out = output();
+  const ChangeSolution solution = form == UpdateForm::dual
+                                      ? dual_change_.solve(ledger_, keys, residuals, weight, out, cancellation)
+                                      : primal_.solve_change(ledger_, keys, residuals, weight, out, cancellation);
+  report.update_norm = add_change(std::move(out));
+  backend.add_scaled(1.0, solution.whitened.view(), whitened_drift_);
+  report.preservation_loss = space_->preservation_loss(whitened_drift_);
+  report.solve_residual = solution.residual;
+  return report;
+}
+
+Matrix<double> LayerEditor::delta() const {
+  return delta_.empty() ? zeros(*space_->backend(), value_width(), key_width()) : delta_.share();
+}
+
+void LayerEditor::remember(ConstMatrixView<double> keys) {
+  if (memory_ != Memory::keys)
+    throw Error(ErrorCode::invalid_argument, "Only an editor whose memory is \"keys\" is told what to remember");
+  if (keys.rows == 0 || keys.cols != key_width())
+    throw Error(ErrorCode::shape,
+                "Keys must be [facts, " + std::to_string(key_width()) + "]; received " + shape_of(keys));
+  if (!space_->backend()->all_finite(keys)) throw Error(ErrorCode::not_finite, "A key holds NaN or infinity");
+  ledger_.append_keys(*space_->backend(), keys);
+  publish();
+}
+
+void LayerEditor::restore(const Chain& chain, std::size_t facts) {
+  if (memory_ != Memory::values || ledger_.facts() > 0)
+    throw Error(ErrorCode::invalid_argument, "Only a fresh editor whose memory is \"values\" can be given a ledger");
+  check_weight(chain.weight);
+  if (chain.begin > facts)
+    throw Error(ErrorCode::invalid_argument, "A chain that begins after " + std::to_string(chain.begin) +
+                                                 " facts does not fit a ledger of " + std::to_string(facts));
+  chain_ = chain;
+  facts_to_restore_ = facts;
+}
+
+void LayerEditor::replay(ConstMatrixView<double> keys, ConstMatrixView<double> targets, ConstMatrixView<double> values,
+                         const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
   check(keys, targets, "targets");
-  Matrix<double> copy(backend, targets.rows, targets.cols);
-  backend.copy(targets, copy);
-  Solution solution = solve(keys, targets, weight, form);
-  commit(keys, std::move(copy), std::move(solution));
+  check(keys, values, "values");
+  const std::size_t before = ledger_.facts(), after = before + keys.rows;
+  if (!chain_ || after > facts_to_restore_)
+    throw Error(ErrorCode::invalid_argument, "This batch is not part of what the editor was to be restored to");
+  const bool in_chain = before >= chain_->begin;
+  if (in_chain) prepare(chain_->form);
+  // In the primal form only the last solution matters; what comes before it is folded in on the way.
+  const bool is_solved = in_chain && (chain_->form == UpdateForm::dual || after == facts_to_restore_);
+  if (!is_solved) {
+    if (in_chain) primal_.catch_up(ledger_, nullptr);
+    ledger_.append(backend, keys, targets, values);
+    publish();
+    return;
+  }
+  Matrix<double> out = output();
+  const Solution solution = solve(keys, targets, chain_->weight, chain_->form, out, cancellation);
+  commit(keys, targets, solution, std::move(out));
+  publish();
 }
 
-std::size_t LayerEditor::bytes() const {
-  return ledger_.bytes() + dual_.bytes() + primal_.bytes() + drift_.bytes() + last_targets_.bytes();
+void LayerEditor::restore(ConstMatrixView<double> drift, ConstMatrixView<double> whitened_drift) {
+  if (memory_ == Memory::values)
+    throw Error(ErrorCode::invalid_argument, "An editor whose memory is \"values\" is restored from its ledger");
+  if (drift.rows != value_width() || drift.cols != key_width() || whitened_drift.rows != value_width() ||
+      whitened_drift.cols != space_->rank())
+    throw Error(ErrorCode::shape, "A drift must be [" + std::to_string(value_width()) + ", " +
+                                      std::to_string(key_width()) + "] and its whitened rows [" +
+                                      std::to_string(value_width()) + ", " + std::to_string(space_->rank()) +
+                                      "]; received " + shape_of(drift) + " and " + shape_of(whitened_drift));
+  Backend& backend = *space_->backend();
+  drift_ = Matrix<double>(backend, drift.rows, drift.cols);
+  backend.copy(drift, drift_);
+  whitened_drift_ = Matrix<double>(backend, whitened_drift.rows, whitened_drift.cols);
+  backend.copy(whitened_drift, whitened_drift_);
+}
+
+void LayerEditor::publish() {
+  published_facts_ = ledger_.facts();
+  published_bytes_ = ledger_.bytes() + dual_.bytes() + dual_change_.bytes() + primal_.bytes() + drift_.bytes() +
+                     delta_.bytes() + whitened_drift_.bytes();
 }
 
 }  // namespace lyaplock

@@ -1,68 +1,117 @@
 // Sequential editing of one layer.
 #pragma once
 
+#include <atomic>
 #include <optional>
 
 #include "base/cancellation.h"
+#include "edit/dual_change.h"
 #include "edit/dual_form.h"
 #include "edit/primal_form.h"
+#include "edit/update_form.h"
 
 namespace lyaplock {
-
-enum class UpdateForm { dual, primal };
 
 /// Figures of one update, float64.
 struct UpdateReport {
   double preservation_loss;  // tr(D C D^T) after it, per corpus token
   double update_norm;        // ||D+ - D||, Frobenius
   double residual_norm;      // ||R||, Frobenius
-  double solve_residual;     // relative residual of the linear system
+  double solve_residual;     // relative residual of the linear system, estimated by probes (edit/probes.h)
   UpdateForm form;
-  double flops;
+  bool bordered;  // whether the factor of the update before was gone on from
+  double flops;   // of products, factors and solves that were really made
 };
 
-/// The ledger of one layer's facts and the drift D [m, d] of its weight that serves them all: after every batch the
-/// exact minimiser of the squared editing error over all facts plus μ times the preservation loss (LyapLock, equation
-/// 13; reference, section 9). Earlier facts keep the values they really reached.
+/// Where the solution stands: with the ledger, all that cannot be computed again to the same bits. The last updates
+/// form a chain in which each goes on from the one before.
+struct Chain {
+  double weight;      // μ of the last update
+  UpdateForm form;    // and its form
+  std::size_t begin;  // facts in the ledger before the first update of the chain
+};
+
+/// The facts of one layer and the drift D [m, d] of its weight that serves them.
+///
+///   * Memory::values: after every batch D is the exact minimiser of the squared editing error over all facts plus μ
+///     times the preservation loss (LyapLock, equation 13; reference, section 9). Earlier facts keep the values they
+///     really reached.
+///   * Memory::keys, Memory::none: every batch adds the exact minimiser of its own editing error plus μ times the loss
+///     of the change, and with keys the error at earlier keys (MEMIT, equation 14; reference,
+///     sections 10.1, 10.2, 10.5).
 class LayerEditor {
  public:
-  LayerEditor(std::shared_ptr<const KeySpace> space, std::size_t value_width);
+  LayerEditor(std::shared_ptr<const KeySpace> space, std::size_t value_width, Memory memory);
 
-  /// Adds a batch: keys [u, d], residuals [u, m] (wanted minus present output), and solves with the weight μ > 0.
-  /// Without a form the one that costs fewer operations. Throws ErrorCode::shape, ErrorCode::not_finite,
-  /// ErrorCode::invalid_argument (no facts, μ not positive), ErrorCode::not_positive_definite; the editor is then as it
-  /// was.
+  /// Takes in a batch: keys [u, d], residuals [u, m] (wanted minus present output), and solves with the weight μ > 0
+  /// (μ = 0 too, with Memory::none: then the residuals are met exactly). Without a form the one that costs fewer
+  /// operations. With Memory::keys the batch is not remembered: see `remember`. Throws ErrorCode::shape, not_finite,
+  /// invalid_argument (no facts, μ not positive), not_positive_definite, aborted; the editor is then as it was.
   UpdateReport update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
                       std::optional<UpdateForm> form, const Cancellation& cancellation);
+  /// With Memory::keys: these keys [u, d] stay. The published methods remember the keys of a batch as they are once it
+  /// is in the weights of all layers, not those it was solved with.
+  void remember(ConstMatrixView<double> keys);
 
-  /// D [m, d]; zero before the first batch.
-  [[nodiscard]] ConstMatrixView<double> drift() const { return drift_.view(); }
+  /// D [m, d]. It shares memory with the editor, which will not write to it any more.
+  [[nodiscard]] Matrix<double> drift() const { return drift_.share(); }
+  /// What the last update changed of D, likewise; zero before the first, and after one that failed.
+  [[nodiscard]] Matrix<double> delta() const;
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
-  /// What the last batch was meant to reach, Y [u, m] relative to W0; empty before it. With the ledger before it, this
-  /// is all that cannot be recomputed.
-  [[nodiscard]] ConstMatrixView<double> last_targets() const { return last_targets_.view(); }
+  [[nodiscard]] Memory memory() const { return memory_; }
 
-  /// Puts back an earlier batch, in order: keys [u, d] and the values [u, m] it reached. Solves nothing.
-  void replay(ConstMatrixView<double> keys, ConstMatrixView<double> values);
-  /// Puts back the last batch by solving it as `update` did: targets as `last_targets` gave them, its weight and form.
-  void replay_last(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight, UpdateForm form);
+  // State of Memory::values: the ledger and the chain. A fresh editor that is given the chain and then every batch of
+  // the ledger in order solves those of the chain again, and goes on as the first would have.
+  [[nodiscard]] const std::optional<Chain>& chain() const { return chain_; }
+  void restore(const Chain& chain, std::size_t facts);
+  /// keys [u, d]; targets and values [u, m] as in the ledger.
+  void replay(ConstMatrixView<double> keys, ConstMatrixView<double> targets, ConstMatrixView<double> values,
+              const Cancellation& cancellation);
+
+  // State of the others: remembered keys, D, and D in whitened coordinates [m, rank].
+  [[nodiscard]] Matrix<double> whitened_drift() const { return whitened_drift_.share(); }
+  void restore(ConstMatrixView<double> drift, ConstMatrixView<double> whitened_drift);
 
   [[nodiscard]] std::size_t key_width() const { return space_->width(); }
   [[nodiscard]] std::size_t value_width() const { return drift_.rows(); }
-  [[nodiscard]] std::size_t bytes() const;
+
+  // To be read from any thread, also while another one updates: as of the last call that ended.
+  /// Facts remembered.
+  [[nodiscard]] std::size_t facts() const { return published_facts_; }
+  /// Memory held, without the key space, which others may share.
+  [[nodiscard]] std::size_t bytes() const { return published_bytes_; }
 
  private:
+  void publish();
   void check(ConstMatrixView<double> keys, ConstMatrixView<double> values, const char* name) const;
-  [[nodiscard]] UpdateForm cheaper_form(std::size_t batch) const;
-  Solution solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight, UpdateForm form);
-  void commit(ConstMatrixView<double> keys, Matrix<double> targets, Solution solution);
+  void check_weight(double weight) const;
+  [[nodiscard]] UpdateForm cheaper_form(std::size_t batch, double weight) const;
+  void prepare(UpdateForm form);
+  Matrix<double> output();
+  Solution solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight, UpdateForm form,
+                 MatrixView<double> out, const Cancellation& cancellation);
+  double commit(ConstMatrixView<double> keys, ConstMatrixView<double> targets, const Solution& solution,
+                Matrix<double> out);
+  void own_drift();
+  double add_change(Matrix<double> change);
+  UpdateReport update_values(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
+                             UpdateForm form, const Cancellation& cancellation);
+  UpdateReport update_change(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
+                             UpdateForm form, const Cancellation& cancellation);
 
   std::shared_ptr<const KeySpace> space_;
+  Memory memory_;
   Ledger ledger_;
-  DualForm dual_;
+  DualForm dual_;           // of Memory::values
+  DualChange dual_change_;  // of the others
   PrimalForm primal_;
   Matrix<double> drift_;
-  Matrix<double> last_targets_;
+  Matrix<double> delta_;
+  Matrix<double> whitened_drift_;  // empty with Memory::values
+  std::optional<Chain> chain_;
+  std::size_t facts_to_restore_ = 0;
+  std::atomic<std::size_t> published_facts_ = 0;
+  std::atomic<std::size_t> published_bytes_ = 0;
 };
 
 }  // namespace lyaplock

@@ -1,79 +1,131 @@
 #include "edit/primal_form.h"
 
-#include <cmath>
+#include "base/text.h"
+#include "edit/diagonal.h"
+#include "edit/probes.h"
 
 namespace lyaplock {
 
-PrimalForm::PrimalForm(std::shared_ptr<const KeySpace> space, std::size_t value_width)
-    : space_(std::move(space)), value_width_(value_width) {}
+PrimalForm::PrimalForm(std::shared_ptr<const KeySpace> space, std::size_t value_width, bool keeps_values)
+    : space_(std::move(space)), value_width_(value_width), keeps_values_(keeps_values) {}
 
-double PrimalForm::flops(std::size_t width, std::size_t value_width, std::size_t batch) {
-  const auto d = static_cast<double>(width), m = static_cast<double>(value_width), u = static_cast<double>(batch);
-  const double sums = d * d * u + 2 * m * d * u;
-  const double factor_and_solve = d * d * d / 3 + 2 * m * d * d;
-  const double loss_and_residual = 4 * m * d * d;
-  return sums + factor_and_solve + loss_and_residual;
+void PrimalForm::clear() {
+  key_moment_ = {};
+  value_key_ = {};
+  facts_ = 0;
 }
 
-void PrimalForm::catch_up(const Ledger& past) {
+void PrimalForm::fold(ConstMatrixView<double> whitened, ConstMatrixView<double> values) {
   Backend& backend = *space_->backend();
-  if (key_moment_.empty()) {
-    const std::size_t d = space_->width();
-    Matrix<double> key_moment(backend, d, d), value_key(backend, value_width_, d);
-    backend.fill(0.0, key_moment);
-    backend.fill(0.0, value_key);
-    key_moment_ = std::move(key_moment);
-    value_key_ = std::move(value_key);
-  }
-  for (const std::size_t end : past.batch_ends()) {
-    if (end <= facts_) continue;
-    const ConstMatrixView<double> keys = past.keys().row_range(facts_, end - facts_);
-    const ConstMatrixView<double> values = past.values().row_range(facts_, end - facts_);
-    backend.syrk(Transpose::yes, 1.0, keys, 1.0, key_moment_);
-    backend.gemm(Transpose::yes, Transpose::no, 1.0, values, keys, 1.0, value_key_);
-    facts_ = end;
-  }
+  backend.syrk(Transpose::yes, 1.0, whitened, 1.0, key_moment_);
+  if (keeps_values_) backend.gemm(Transpose::yes, Transpose::no, 1.0, values, whitened, 1.0, value_key_);
 }
 
-Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> values,
-                           double weight) {
+void PrimalForm::catch_up(const Ledger& past, const BlockedRows* whitened) {
   Backend& backend = *space_->backend();
-  const std::size_t d = space_->width(), m = value_width_;
-  catch_up(past);
+  if (is_begun()) {
+    for (const std::size_t end : past.batch_ends()) {
+      if (end <= facts_) continue;
+      const Matrix<double> values = keeps_values_ ? past.values().copy(backend, facts_, end) : Matrix<double>();
+      fold(space_->whiten(past.keys().copy(backend, facts_, end)), values);
+      facts_ = end;
+    }
+    return;
+  }
+  Matrix<double> key_moment(backend, space_->rank(), space_->rank());
+  Matrix<double> value_key(backend, keeps_values_ ? value_width_ : 0, space_->rank());
+  backend.fill(0.0, key_moment);
+  backend.fill(0.0, value_key);
+  key_moment_ = std::move(key_moment);
+  value_key_ = std::move(value_key);
+  // In large pieces, and of keys that were whitened batch by batch: the same bits, whether they were at hand or not.
+  BlockedRows again(space_->rank());
+  if (whitened == nullptr || whitened->rows() < past.facts()) {
+    for (const std::size_t end : past.batch_ends())
+      again.append(backend, space_->whiten(past.keys().copy(backend, again.rows(), end)));
+    whitened = &again;
+  }
+  whitened->each(0, past.facts(), [&](ConstMatrixView<double> piece, std::size_t first) {
+    if (!keeps_values_) return fold(piece, {});
+    past.values().each(first, first + piece.rows,
+                       [&](ConstMatrixView<double> values, std::size_t) { fold(piece, values); });
+  });
+  facts_ = past.facts();
+}
 
-  Matrix<double> system(backend, d, d);  // S + μ C
-  backend.copy(key_moment_, system);
-  backend.syrk(Transpose::yes, 1.0, keys, 1.0, system);
-  backend.add_scaled(weight, space_->covariance(), system);
-  backend.mirror_lower(system);
+PrimalForm::System PrimalForm::system(ConstMatrixView<double> whitened, double weight,
+                                      const Cancellation& cancellation) const {
+  Backend& backend = *space_->backend();
+  const std::size_t rank = space_->rank();
+  System system{.factor = Matrix<double>(backend, rank, rank), .product = Matrix<double>(backend, rank, probe_count)};
+  backend.copy(key_moment_, system.factor);
+  backend.syrk(Transpose::yes, 1.0, whitened, 1.0, system.factor);
+  add_to_diagonal(backend, weight, system.factor);
+  backend.mirror_lower(system.factor);
+  const Matrix<double> probe = probes(backend, rank);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, system.factor.view(), probe, 0.0, system.product);
+  cancellation.check();
+  if (const std::size_t minor = backend.potrf(system.factor); minor != 0)
+    throw Error(ErrorCode::not_positive_definite,
+                "S + μI of width " + std::to_string(rank) + " is not positive definite at its leading minor " +
+                    std::to_string(minor) + ", with μ = " + to_text(weight) + ". Give a larger weight");
+  cancellation.check();
+  return system;
+}
 
-  Matrix<double> right(backend, m, d);  // N
-  backend.copy(value_key_, right);
-  backend.gemm(Transpose::yes, Transpose::no, 1.0, values, keys, 1.0, right);
+Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                           double weight, MatrixView<double> out, const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
+  catch_up(past, nullptr);
+  const Matrix<double> whitened = space_->whiten(keys);
+  const System system = this->system(whitened, weight, cancellation);
 
-  Matrix<double> factor(backend, d, d);
-  backend.copy(system, factor);
-  if (const std::size_t minor = backend.potrf(factor); minor != 0)
-    throw Error(ErrorCode::not_positive_definite, "S + μC of width " + std::to_string(d) +
-                                                      " is not positive definite at its leading minor " +
-                                                      std::to_string(minor) + ", with μ = " + std::to_string(weight));
+  Matrix<double> drift(backend, value_width_, space_->rank());  // N, then D~
+  backend.copy(value_key_, drift);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, targets, whitened.view(), 1.0, drift);
+  Matrix<double> error(backend, value_width_, probe_count);
+  const Matrix<double> probe = probes(backend, space_->rank());
+  backend.gemm(Transpose::no, Transpose::no, 1.0, drift.view(), probe, 0.0, error);
+  const double right_norm = backend.dot(drift.view(), drift.view());
+  backend.trsm(Side::right, Transpose::yes, system.factor, drift);
+  cancellation.check();
+  backend.trsm(Side::right, Transpose::no, system.factor, drift);
+  cancellation.check();
+  space_->lift(drift, out);
+
   Solution solution;
-  solution.drift = Matrix<double>(backend, m, d);
-  backend.copy(right, solution.drift);
-  backend.trsm(Side::right, Transpose::yes, factor, solution.drift);
-  backend.trsm(Side::right, Transpose::no, factor, solution.drift);
+  solution.reached = Matrix<double>(backend, keys.rows, value_width_);
+  backend.gemm(Transpose::no, Transpose::yes, 1.0, whitened, drift.view(), 0.0, solution.reached);
+  solution.preservation_loss = space_->preservation_loss(drift);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, drift.view(), system.product, -1.0, error);
+  solution.residual = relative_norm(backend, error, right_norm);
+  return solution;
+}
 
-  Matrix<double> product(backend, m, d);
-  backend.gemm(Transpose::no, Transpose::no, 1.0, solution.drift, space_->covariance(), 0.0, product);
-  solution.preservation_loss = backend.dot(product, solution.drift);
-  solution.reached = Matrix<double>(backend, keys.rows, m);
-  backend.gemm(Transpose::no, Transpose::yes, 1.0, keys, solution.drift, 0.0, solution.reached);
+ChangeSolution PrimalForm::solve_change(const Ledger& past, ConstMatrixView<double> keys,
+                                        ConstMatrixView<double> residuals, double weight, MatrixView<double> out,
+                                        const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
+  catch_up(past, nullptr);
+  const Matrix<double> whitened = space_->whiten(keys);
+  const System system = this->system(whitened, weight, cancellation);
 
-  const double right_norm = std::sqrt(backend.dot(right, right));
-  backend.gemm(Transpose::no, Transpose::no, 1.0, solution.drift, system, -1.0, right);
-  const double error = std::sqrt(backend.dot(right, right));
-  solution.residual = right_norm > 0 ? error / right_norm : error;
-  solution.flops = flops(d, m, keys.rows);
+  // R^T K~ (S + μ I)^-1, from the right.
+  Matrix<double> solved(backend, keys.rows, space_->rank());
+  backend.copy(whitened, solved);
+  backend.trsm(Side::right, Transpose::yes, system.factor, solved);
+  backend.trsm(Side::right, Transpose::no, system.factor, solved);
+  ChangeSolution solution;
+  solution.whitened = Matrix<double>(backend, value_width_, space_->rank());
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, residuals, solved.view(), 0.0, solution.whitened);
+  const Matrix<double> lifted = space_->lift(solved);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, residuals, lifted.view(), 0.0, out);
+
+  Matrix<double> error(backend, keys.rows, probe_count);
+  const Matrix<double> probe = probes(backend, space_->rank());
+  backend.gemm(Transpose::no, Transpose::no, 1.0, whitened.view(), probe, 0.0, error);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, solved.view(), system.product, -1.0, error);
+  solution.residual = relative_norm(backend, error, backend.dot(whitened.view(), whitened.view()));
   return solution;
 }
 

@@ -1,32 +1,49 @@
-// The update as a system of the size of the key width.
+// The update as a system of the size of the key space.
 #pragma once
 
 #include <memory>
 
+#include "base/cancellation.h"
 #include "edit/key_space.h"
 #include "edit/ledger.h"
 #include "edit/solution.h"
 
 namespace lyaplock {
 
-/// D (S + μ C) = N with S = sum k k^T [d, d] and N = sum y k^T [m, d] over all facts. Cheaper than the dual form once
-/// there are more facts than the keys are wide; its cost no longer grows with them.
+/// In whitened coordinates D~ (S + μ I) = N, with S = sum k~ k~^T [rank, rank] and N = sum y k~^T [m, rank] over all
+/// facts; D = lift(D~). Cheaper than the dual form once there are about as many facts as the keys are wide; its cost no
+/// longer grows with them.
 class PrimalForm {
  public:
-  PrimalForm(std::shared_ptr<const KeySpace> space, std::size_t value_width);
+  /// `keeps_values`: whether past facts have values to keep (N), or keys alone.
+  PrimalForm(std::shared_ptr<const KeySpace> space, std::size_t value_width, bool keeps_values);
 
-  /// As DualForm::solve, with the same result up to rounding.
-  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> values, double weight);
+  /// As DualForm::solve, with the same result up to rounding; writes D.
+  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
+                 MatrixView<double> out, const Cancellation& cancellation);
+  /// As DualChange::solve, with the same result up to rounding, for μ > 0.
+  ChangeSolution solve_change(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
+                              double weight, MatrixView<double> out, const Cancellation& cancellation);
 
+  /// Takes in the facts that came to the ledger since the last call; the first time all there are, whose whitened keys
+  /// may be at hand.
+  void catch_up(const Ledger& past, const BlockedRows* whitened);
+  /// Whether it has taken in what there was, be it nothing.
+  [[nodiscard]] bool is_begun() const { return !key_moment_.empty(); }
+  void clear();
   [[nodiscard]] std::size_t bytes() const { return key_moment_.bytes() + value_key_.bytes(); }
-  /// Floating-point operations of one batch of u facts, however many there were before.
-  static double flops(std::size_t d, std::size_t m, std::size_t u);
 
  private:
-  void catch_up(const Ledger& past);
+  struct System {
+    Matrix<double> factor;   // of S + μ I with the batch in it
+    Matrix<double> product;  // (S + μ I) V for the probes V
+  };
+  [[nodiscard]] System system(ConstMatrixView<double> whitened, double weight, const Cancellation& cancellation) const;
+  void fold(ConstMatrixView<double> whitened, ConstMatrixView<double> values);
 
   std::shared_ptr<const KeySpace> space_;
   std::size_t value_width_;
+  bool keeps_values_;
   Matrix<double> key_moment_;  // S of the first facts_ facts, lower triangle; empty until the form is first used
   Matrix<double> value_key_;   // N of the same
   std::size_t facts_ = 0;

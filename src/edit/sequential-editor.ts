@@ -135,12 +135,10 @@ export class SequentialEditor {
   }
 
   /** Where the editor stands. With every batch of `lastBatch` and the weights, all that `restore` needs. */
-  state(): EditorState {
-    return {
-      batches: this.batches,
-      edits: this.edits,
-      layers: [...this.methods.values()].map((method) => method.state()),
-    };
+  async state(): Promise<EditorState> {
+    const layers: LayerState[] = [];
+    for (const method of this.methods.values()) layers.push(await method.state());
+    return { batches: this.batches, edits: this.edits, layers };
   }
 
   /** What the last batch added to each layer's ledger; the caller's to dispose of. */
@@ -167,11 +165,11 @@ export class SequentialEditor {
     weights: ReadonlyMap<number, NativeMatrix>,
   ): Promise<void> {
     this.broken = true; // until everything is in place
-    for (const layer of state.layers) this.method(layer.layer).restore(layer);
+    for (const layer of state.layers) await this.method(layer.layer).restore(layer);
     let batches = 0;
     for await (const rows of ledger) {
       batches += 1;
-      for (const [layer, batch] of rows) await this.method(layer).replay(batch, batches === state.batches);
+      for (const [layer, batch] of rows) await this.method(layer).replay(batch);
     }
     if (batches !== state.batches) {
       const what = `the ledger has ${batches} batches; the editor's state speaks of ${state.batches}`;

@@ -175,33 +175,44 @@ export interface NativeSecondMoment {
   dispose(): void;
 }
 
-/** C = L Lᵀ. */
+/** The space in which the preserved keys are white: C = L Lᵀ, or the null space of C. */
 export interface NativeKeySpace {
+  /** d */
   readonly width: number;
-  /** Smallest and largest diagonal element of L, squared; their ratio bounds the condition of C from below. */
+  /** Width of whitened keys: d, or that of the null space. */
+  readonly rank: number;
+  /** Largest over smallest eigenvalue of C; an estimate where C was factored. */
+  readonly condition: number;
+  /** Smallest and largest diagonal element of L, squared; 0 for a null space. */
   readonly smallestPivot: number;
   readonly largestPivot: number;
   /** What was added to C's diagonal. */
   readonly ridge: number;
-  /** L⁻¹ k for every row k: [n, d] → [n, d]. */
+  readonly bytes: number;
+  /** L⁻¹ k or U k for every row k: [n, d] → [n, rank]. */
   whiten(keys: NativeMatrix): Promise<NativeMatrix>;
-  /** L⁻ᵀ k̃ for every row: [n, d] → [n, d]. */
+  /** L⁻ᵀ k̃ or Uᵀ k̃ for every row: [n, rank] → [n, d]. */
   lift(whitened: NativeMatrix): Promise<NativeMatrix>;
   dispose(): void;
 }
 
 export type UpdateForm = "dual" | "primal";
+/** What a layer remembers of earlier facts: keys and values, keys alone, or nothing. */
+export type EditorMemory = "values" | "keys" | "none";
 
 /** Figures of one update, float64. Losses are per corpus token; λ is not in them. */
 export interface UpdateReport {
-  /** tr(D C Dᵀ) after the update. */
+  /** tr(D C Dᵀ) after the update. With a memory of keys or none, D is the sum of all changes. */
   preservationLoss: number;
   /** ‖D⁺ − D‖ and ‖R‖, Frobenius. */
   updateNorm: number;
   residualNorm: number;
-  /** ‖Q (G + μI) − Y‖ / ‖Y‖, or ‖D (S + μC) − N‖ / ‖N‖ in the primal form. */
+  /** ‖Q (G + μI) − Y‖ / ‖Y‖, or ‖D̃ (S + μI) − N‖ / ‖N‖ in the primal form: estimated within about a quarter. */
   solveResidual: number;
   form: UpdateForm;
+  /** Whether the factor of the update before was gone on from, the weight being the same. */
+  bordered: boolean;
+  /** Operations of the products, factors and solves that were made. */
   flops: number;
 }
 
@@ -215,10 +226,19 @@ export interface LedgerBatch {
   values: NativeMatrix;
 }
 
-/** One layer's ledger of edited facts, and the drift D of its weight that serves them. */
+/** The last updates of a layer, each of which went on from the one before. */
+export interface UpdateChain {
+  /** μ and form of the last one. */
+  weight: number;
+  form: UpdateForm;
+  /** Facts in the ledger before the first one. */
+  begin: number;
+}
+
+/** The facts of one layer, and the drift D of its weight that serves them. */
 export interface NativeLayerEditor {
+  /** Facts remembered, and bytes held, as of the last call that ended. */
   readonly facts: number;
-  /** Bytes held. */
   readonly bytes: number;
   /** Adds keys [u, d] and residuals [u, m] and solves anew with the weight μ. Without a form, the cheaper one. */
   update(
@@ -228,15 +248,37 @@ export interface NativeLayerEditor {
     form?: UpdateForm,
     cancellation?: NativeCancellation,
   ): Promise<UpdateReport>;
-  /** D, [m, d] float64. */
+  /** Memory "keys": keys [u, d] that later updates shall disturb as little as they can. */
+  remember(keys: NativeMatrix): Promise<void>;
+  /** D, and what the last update changed of it, [m, d] float64: the editor's own memory, not to be written to. */
   drift(): Promise<NativeMatrix>;
-  /** The last batch, float64: all that cannot be recomputed. */
-  lastBatch(): Promise<LedgerBatch>;
-  /** Puts an earlier batch back, in order, without solving; then `replayLast` once. */
-  replay(keys: NativeMatrix, values: NativeMatrix): Promise<void>;
-  /** Puts the last batch back by solving it as `update` did, to the same bits. */
-  replayLast(keys: NativeMatrix, targets: NativeMatrix, weight: number, form: UpdateForm): Promise<void>;
+  delta(): Promise<NativeMatrix>;
+  /** D in whitened coordinates, [m, rank]; empty with memory "values". */
+  whitenedDrift(): Promise<NativeMatrix>;
+  /** Number of batches in the ledger, and the chain the last update belongs to; null before the first. */
+  standing(): Promise<{ batches: number; chain: UpdateChain | null }>;
+  /** A copy of one batch of the ledger, from 0; targets and values only with memory "values". */
+  batch(index: number): Promise<Pick<LedgerBatch, "keys"> & Partial<LedgerBatch>>;
+  /** Memory "values", on a fresh editor: what `standing` gave and how many facts there were; then `replay` every batch, in
+   * order. The editor then goes on as that one would have, to the same bits. */
+  restoreChain(chain: UpdateChain, facts: number): Promise<void>;
+  replay(
+    keys: NativeMatrix,
+    targets: NativeMatrix,
+    values: NativeMatrix,
+    cancellation?: NativeCancellation,
+  ): Promise<void>;
+  /** Memory "keys" or "none": what `drift` and `whitenedDrift` gave. */
+  restoreDrift(drift: NativeMatrix, whitenedDrift: NativeMatrix): Promise<void>;
   dispose(): void;
+}
+
+/** Of one layer: d, the rank of its key space (d where absent), m. */
+export interface UpdateShape {
+  keyWidth: number;
+  rank?: number | undefined;
+  valueWidth: number;
+  memory: EditorMemory;
 }
 
 export interface SystemInfo {
@@ -267,9 +309,26 @@ export interface NativeAddon {
   createSecondMoment(width: number): Promise<NativeSecondMoment>;
   /** Factors C [d, d]; a positive `ridge` ε adds ε·tr(C)/d to the diagonal. ERR_NOT_POSITIVE_DEFINITE names the pivot. */
   createKeySpace(covariance: NativeMatrix, ridge: number): Promise<NativeKeySpace>;
-  createLayerEditor(keySpace: NativeKeySpace, valueWidth: number): Promise<NativeLayerEditor>;
+  /** The eigenvectors of C [d, d] with eigenvalues below `threshold`. ERR_INVALID_ARGUMENT if there are none. */
+  createNullSpace(covariance: NativeMatrix, threshold: number): Promise<NativeKeySpace>;
+  createLayerEditor(keySpace: NativeKeySpace, valueWidth: number, memory: EditorMemory): Promise<NativeLayerEditor>;
+  /** Operations of one update of `batch` facts after `past` remembered ones, as its report will count them. */
+  updateFlops(shape: UpdateShape, past: number, batch: number, form: UpdateForm, bordered: boolean): number;
   /** (values − outputs) / layersLeft, [u, m] float64. */
   residuals(values: NativeMatrix, outputs: NativeMatrix, layersLeft: number): Promise<NativeMatrix>;
+  /** `delta` [m, d] with all but a share of its elements zeroed (RECT). */
+  keepTopShare(delta: NativeMatrix, weight: NativeMatrix, share: number): Promise<NativeMatrix>;
+  /** `drift` [m, d] with singular values above the largest of `original` compressed (PRUNE). */
+  compressSingularValues(drift: NativeMatrix, original: NativeMatrix): Promise<NativeMatrix>;
+  /** [m, d], from keys [1, d] and a residual [1, m] (ROME). */
+  rankOneUpdate(
+    keySpace: NativeKeySpace,
+    meanKey: NativeMatrix,
+    key: NativeMatrix,
+    residual: NativeMatrix,
+  ): Promise<NativeMatrix>;
+  /** tr(D C Dᵀ). */
+  preservationLoss(drift: NativeMatrix, covariance: NativeMatrix): Promise<number>;
 
   /** Reads every tensor of a safetensors file, floating-point types only. Leading dimensions become rows; a vector is one
    * row. */

@@ -4,11 +4,13 @@ import { type ErrorCode, LyaplockError } from "../errors.js";
 const NATIVE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "ERR_ABORTED",
   "ERR_FILE",
+  "ERR_ILL_CONDITIONED",
   "ERR_INTERNAL",
   "ERR_INVALID_ARGUMENT",
   "ERR_MODEL_FORMAT",
   "ERR_NOT_FINITE",
   "ERR_NOT_POSITIVE_DEFINITE",
+  "ERR_NOT_SYMMETRIC",
   "ERR_OUT_OF_MEMORY",
   "ERR_SHAPE",
 ]);

@@ -26,7 +26,7 @@ export interface CheckpointState {
 }
 
 const stateSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   editor: z.custom<EditorState>((value) => typeof value === "object").nullable(),
   files: z.record(z.string(), z.string().length(64)),
   lines: z.object({ before: z.number(), batches: z.number(), cases: z.number() }),
@@ -72,13 +72,13 @@ export class Checkpoint {
   /** Makes changes of the state true. */
   async commit(changes: Partial<CheckpointState>): Promise<void> {
     const next = { ...this.current, ...changes };
-    await writeWhole(join(this.directory, stateName), `${JSON.stringify({ version: 1, ...next })}\n`);
+    await writeWhole(join(this.directory, stateName), `${JSON.stringify({ version: 2, ...next })}\n`);
     this.current = next;
   }
 
   /** Makes the editor's last batch part of the run. */
   async commitBatch(editor: SequentialEditor, changes: Partial<CheckpointState>): Promise<void> {
-    const state = editor.state();
+    const state = await editor.state();
     const ledger = ledgerName(state.batches);
     const weights = weightsName(state.batches);
     const ledgerHash = await this.writeLedger(ledger, await editor.lastBatch());

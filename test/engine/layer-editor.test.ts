@@ -1,28 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { KeySpace, LayerEditor, Matrix, VirtualQueue } from "../../src/engine.js";
+import { Matrix, VirtualQueue } from "../../src/engine.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { expectRejection } from "../support/errors.js";
-import { entry, type Plain, PlainLyapLock, plain, product, scaled, sum, transposed, zeros } from "../support/plain.js";
-
-/** Numbers in [-1, 1) from a seed. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
-}
-const randomMatrix = (next: () => number, rows: number, cols: number) => plain(rows, cols, () => next());
-
-/** A positive definite matrix that is far from a multiple of the identity. */
-function covariance(next: () => number, d: number): Plain {
-  const root = plain(d, 2 * d, (i) => next() * 3 ** -(i % 5));
-  return sum(
-    scaled(1 / (2 * d), product(root, transposed(root))),
-    plain(d, d, (i, j) => (i === j ? 1e-3 : 0)),
-  );
-}
+import { entry, PlainLyapLock, product, sum, transposed, zeros } from "../support/plain.js";
+import { covariance, driftOf, editorFor, random, randomMatrix } from "../support/problems.js";
 
 interface Problem {
   d: number;
@@ -40,15 +22,6 @@ const problems: fc.Arbitrary<Problem> = fc.record({
   alpha: fc.double({ min: 1, max: 5, noNaN: true }),
   seed: fc.nat(),
 });
-
-async function editorFor(c: Plain, m: number): Promise<LayerEditor> {
-  return LayerEditor.create(await KeySpace.fromCovariance(c), { valueWidth: m });
-}
-
-async function driftOf(editor: LayerEditor): Promise<Float64Array> {
-  using drift = await editor.drift();
-  return drift.toFloat64Array();
-}
 
 describe("a layer editor", () => {
   it("gives the same drift in both forms, and the papers' formulas', for problems of any shape", async () => {
@@ -170,33 +143,6 @@ describe("a layer editor", () => {
     editor.dispose();
     expect((await under).preservationLoss).toBeGreaterThan(0);
     await expectRejection(editor.update({ ...facts, weight: 1 }), "ERR_INVALID_ARGUMENT", "disposed");
-  });
-});
-
-describe("a key space", () => {
-  it("makes the preserved keys white, and lifts to C⁻¹ k", async () => {
-    const next = random(12);
-    const c = covariance(next, 9);
-    const space = await KeySpace.fromCovariance(c);
-    const keys = randomMatrix(next, 4, 9);
-    using whitened = await space.whiten(keys);
-    using lifted = await space.lift(whitened);
-    const w = { rows: 4, cols: 9, values: await whitened.toFloat64Array() };
-    const b = { rows: 4, cols: 9, values: await lifted.toFloat64Array() };
-    expectWithin(relativeError(product(b, c).values, keys.values), 1e-11);
-    expectWithin(relativeError(product(w, transposed(w)).values, product(b, transposed(keys)).values), 1e-11);
-  });
-
-  it("says which pivot fails, and takes a ridge only when asked", async () => {
-    const singular = plain(5, 5, (i, j) => (i === j && i < 3 ? 2 : 0));
-    await expectRejection(KeySpace.fromCovariance(singular), "ERR_NOT_POSITIVE_DEFINITE", "leading minor 4 of 5");
-    const space = await KeySpace.fromCovariance(singular, { ridge: 0.5 });
-    expectWithin(space.ridge - (0.5 * 6) / 5, 1e-15);
-    expectWithin(space.pivots.smallest - 0.6, 1e-12);
-    expectWithin(space.pivots.largest - 2.6, 1e-12);
-    await expectRejection(KeySpace.fromCovariance(singular, { ridge: -1 }), "ERR_INVALID_ARGUMENT", "ridge");
-    await expectRejection(KeySpace.fromCovariance(plain(2, 3, () => 1)), "ERR_SHAPE", "[2, 3]");
-    await expectRejection(KeySpace.fromCovariance(plain(2, 2, () => Number.NaN)), "ERR_NOT_FINITE");
   });
 });
 

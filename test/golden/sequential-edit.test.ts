@@ -100,7 +100,7 @@ describe.each(FAMILIES)("sequential editing of %s", (family) => {
       await whole.editBatch(batch);
       ledger.push(await whole.lastBatch());
     }
-    const state = JSON.parse(JSON.stringify(whole.state()));
+    const state = JSON.parse(JSON.stringify(await whole.state()));
     const weights = await whole.weights();
 
     const resumed = await fixtureEditor(await tinyModel(family), family);

@@ -23,7 +23,7 @@ export function lyaplock({ alpha = 60, covarianceWeight }: LyapLockOptions = {})
     name: "lyaplock",
     options: { alpha, ...(covarianceWeight === undefined ? {} : { covarianceWeight }) },
     forLayer: async (layer, keySpace, valueWidth, hyperparameters) => {
-      const editor = await call(() => addon().createLayerEditor(keySpace, valueWidth));
+      const editor = await call(() => addon().createLayerEditor(keySpace, valueWidth, "values"));
       return new LyapLockLayer(layer, alpha, covarianceWeight ?? hyperparameters.covarianceWeight, editor);
     },
   };
@@ -31,7 +31,6 @@ export function lyaplock({ alpha = 60, covarianceWeight }: LyapLockOptions = {})
 
 class LyapLockLayer implements LayerMethod {
   private queue: VirtualQueue;
-  private last: LayerState["last"] = null;
 
   constructor(
     private readonly layer: number,
@@ -46,7 +45,6 @@ class LyapLockLayer implements LayerMethod {
     const weight = this.queue.weight(this.covarianceWeight);
     const done = await call(() => this.editor.update(keys, residuals, weight));
     this.queue = this.queue.after(done.preservationLoss);
-    this.last = { weight, form: done.form };
     return {
       layer: this.layer,
       preservationLoss: done.preservationLoss,
@@ -61,23 +59,23 @@ class LyapLockLayer implements LayerMethod {
     };
   }
 
-  state(): LayerState {
-    return { layer: this.layer, queue: this.queue.toJSON(), last: this.last };
+  async state(): Promise<LayerState> {
+    const { chain } = await call(() => this.editor.standing());
+    return { layer: this.layer, queue: this.queue.toJSON(), facts: this.editor.facts, chain };
   }
 
-  lastBatch(): Promise<LedgerBatch> {
-    return call(() => this.editor.lastBatch());
+  async lastBatch(): Promise<LedgerBatch> {
+    const { batches } = await call(() => this.editor.standing());
+    return (await call(() => this.editor.batch(batches - 1))) as LedgerBatch; // it remembers values
   }
 
-  restore({ queue, last }: LayerState): void {
+  async restore({ queue, facts, chain }: LayerState): Promise<void> {
     this.queue = VirtualQueue.create({ alpha: this.queue.alpha }, queue);
-    this.last = last;
+    if (chain !== null) await call(() => this.editor.restoreChain(chain, facts));
   }
 
-  async replay({ keys, targets, values }: LedgerBatch, last: boolean): Promise<void> {
-    if (!last || this.last === null) return call(() => this.editor.replay(keys, values));
-    const { weight, form } = this.last;
-    await call(() => this.editor.replayLast(keys, targets, weight, form));
+  replay({ keys, targets, values }: LedgerBatch): Promise<void> {
+    return call(() => this.editor.replay(keys, targets, values));
   }
 
   drift(): Promise<NativeMatrix> {

@@ -1,4 +1,4 @@
-import type { LedgerBatch, NativeKeySpace, NativeMatrix, UpdateForm } from "../../native/addon.js";
+import type { LedgerBatch, NativeKeySpace, NativeMatrix, UpdateChain } from "../../native/addon.js";
 import type { Hyperparameters } from "../hyperparameters.js";
 import type { LayerReport } from "../report.js";
 import type { QueueState } from "../virtual-queue.js";
@@ -7,8 +7,10 @@ import type { QueueState } from "../virtual-queue.js";
 export interface LayerState {
   layer: number;
   queue: QueueState;
-  /** μ and form of the last update; null before the first. */
-  last: { weight: number; form: UpdateForm } | null;
+  /** Facts in its ledger. */
+  facts: number;
+  /** How its last updates came about; null before the first. */
+  chain: UpdateChain | null;
 }
 
 /** A method at work on one layer. */
@@ -20,13 +22,13 @@ export interface LayerMethod {
    * @returns what happened; `drift` has changed accordingly.
    */
   update(keys: NativeMatrix, residuals: NativeMatrix): Promise<LayerReport>;
-  state(): LayerState;
+  state(): Promise<LayerState>;
   /** The rows of the ledger that the last update added. */
   lastBatch(): Promise<LedgerBatch>;
-  /** Puts back, on a fresh one, what `state` gave; then `replay` every batch of its ledger, in order. */
-  restore(state: LayerState): void;
-  /** @param last whether it is the last one: afterwards the method stands as it did, to the same bits. */
-  replay(batch: LedgerBatch, last: boolean): Promise<void>;
+  /** Puts back, on a fresh one, what `state` gave; then `replay` every batch of its ledger, in order. After the last, the
+   * method stands as it did, to the same bits. */
+  restore(state: LayerState): Promise<void>;
+  replay(batch: LedgerBatch): Promise<void>;
   /** D [m, d] as it is. */
   drift(): Promise<NativeMatrix>;
   dispose(): void;

@@ -1,0 +1,63 @@
+#include "addon/shaping.h"
+
+#include "addon/arguments.h"
+#include "addon/key_space_handle.h"
+#include "addon/matrix_handle.h"
+#include "edit/preservation_loss.h"
+#include "edit/rank_one.h"
+#include "edit/singular_values.h"
+#include "edit/top_share.h"
+
+namespace lyaplock::addon {
+
+Napi::Value keep_top_share_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const double share = number(info[2], "share");
+  return promise(
+      env, nullptr,
+      [delta = MatrixHandle::unwrap(env, info[0]), weight = MatrixHandle::unwrap(env, info[1]), share] {
+        Matrix<double> delta_storage, weight_storage;
+        return keep_top_share(*delta->backend, delta->as_doubles(delta_storage), weight->as_doubles(weight_storage),
+                              share);
+      },
+      give_doubles);
+}
+
+Napi::Value compress_singular_values_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return promise(
+      env, nullptr,
+      [drift = MatrixHandle::unwrap(env, info[0]), original = MatrixHandle::unwrap(env, info[1])] {
+        Matrix<double> drift_storage, original_storage;
+        return compress_singular_values(*drift->backend, drift->as_doubles(drift_storage),
+                                        original->as_doubles(original_storage));
+      },
+      give_doubles);
+}
+
+Napi::Value rank_one_update_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return promise(
+      env, nullptr,
+      [space = KeySpaceHandle::unwrap(env, info[0]), mean_key = MatrixHandle::unwrap(env, info[1]),
+       key = MatrixHandle::unwrap(env, info[2]), residual = MatrixHandle::unwrap(env, info[3])] {
+        Matrix<double> mean_storage, key_storage, residual_storage;
+        return rank_one_update(*space, mean_key->as_doubles(mean_storage), key->as_doubles(key_storage),
+                               residual->as_doubles(residual_storage));
+      },
+      give_doubles);
+}
+
+Napi::Value preservation_loss_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return promise(
+      env, nullptr,
+      [drift = MatrixHandle::unwrap(env, info[0]), covariance = MatrixHandle::unwrap(env, info[1])] {
+        Matrix<double> drift_storage, covariance_storage;
+        return preservation_loss(*drift->backend, drift->as_doubles(drift_storage),
+                                 covariance->as_doubles(covariance_storage));
+      },
+      to_number);
+}
+
+}  // namespace lyaplock::addon
