@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "addon/arguments.h"
+#include "addon/blas_measurement.h"
 #include "addon/cancellation_handle.h"
 #include "addon/key_space_handle.h"
 #include "addon/layer_editor_handle.h"
@@ -74,6 +75,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("systemInfo", system_info);
   function("setThreads", set_threads);
   function("selfTest", run_self_test);
+  function("measureBlas", run_measure_blas);
   function("createCancellation", create_cancellation);
   function("createMatrix", create_matrix);
   function("loadModel", load_model);

@@ -295,11 +295,35 @@ export interface SelfTest {
   float64Gigaflops: number;
 }
 
+/**
+ * One operation on dense matrices, and which sizes it names:
+ * gemm C [rows, columns] = A [rows, inner] Bᵀ; syrk, the lower triangle of C [rows, rows] += Aᵀ A, A [inner, rows];
+ * potrf, the Cholesky factor of A [rows, rows]; trsm B [rows, columns] L⁻ᵀ. The last two are float64 alone.
+ */
+export interface BlasProblem {
+  operation: "gemm" | "syrk" | "potrf" | "trsm";
+  precision: "float32" | "float64";
+  rows: number;
+  columns?: number;
+  inner?: number;
+}
+
+/** Seconds of one call: of the BLAS library on as many threads of its own as this process uses, and of the backend. */
+export interface BlasSpeed {
+  library: number;
+  ours: number;
+  /** Floating-point operations of either call. */
+  flops: number;
+}
+
 export interface NativeAddon {
   systemInfo(): SystemInfo;
   /** Before any other use; 0 is one per core. ERR_INVALID_ARGUMENT afterwards, if the number differs. */
   setThreads(threads: number): void;
   selfTest(): Promise<SelfTest>;
+  /** What of the BLAS library's speed reaches us: for benchmarks and `doctor`, while nothing else runs in this process.
+   * ERR_INVALID_ARGUMENT for a size that is missing or zero, or a precision that the operation does not have. */
+  measureBlas(problem: BlasProblem): Promise<BlasSpeed>;
 
   createCancellation(): NativeCancellation;
   /** Copies [rows, cols] values, on the caller's thread: memory that JavaScript owns may be moved or freed later. */

@@ -1,5 +1,5 @@
 // Calls of BLAS and LAPACK on row-major views, each on as many threads as the library is set to: one, but for the
-// moments in which blas_peak.cpp measures it.
+// moments in which measure_blas.cpp measures it.
 //
 // BLAS sees a row-major matrix as its transpose. So for C = op(A) op(B) it is asked for C^T = op(B)^T op(A)^T: operands
 // and their sizes change places, `op` letters stay; and a lower triangle is an upper one.
