@@ -78,6 +78,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("measureBlas", run_measure_blas);
   function("createCancellation", create_cancellation);
   function("createMatrix", create_matrix);
+  function("allocateMatrix", allocate_matrix);
   function("loadModel", load_model);
   function("createSecondMoment", create_second_moment);
   function("createKeySpace", create_key_space);

@@ -1,23 +1,22 @@
 #include "addon/matrix_handle.h"
 
+#include <algorithm>
+
 #include "addon/arguments.h"
+#include "addon/external_array.h"
 
 namespace lyaplock::addon {
 
 namespace {
 
-/// A typed array over memory that JavaScript's collector frees: large results are not copied on JavaScript's thread.
-template <class Array, class T>
-Napi::Value lend(Napi::Env env, std::vector<T> values) {
-  if (values.empty()) return Array::New(env, 0);
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  const std::size_t count = owned->size();
-  const auto free = [](Napi::BasicEnv, void*, std::vector<T>* hint) {
-    const std::unique_ptr<std::vector<T>> last(hint);
-  };
-  const auto buffer = Napi::ArrayBuffer::New(env, owned->data(), count * sizeof(T), free, owned.get());
-  (void)owned.release();
-  return Array::New(env, count, buffer, 0);
+/// Large results are not copied on JavaScript's thread, where that can be avoided.
+template <class T>
+Napi::Value give_values(Napi::Env env, std::vector<T> values) {
+  const auto owner = std::make_shared<std::vector<T>>(std::move(values));
+  if (const auto array = external_array<T>(env, {owner, owner->data()}, owner->size())) return *array;
+  auto copy = Napi::TypedArrayOf<T>::New(env, owner->size());
+  std::copy(owner->begin(), owner->end(), copy.Data());
+  return copy;
 }
 
 template <class T, class Source>
@@ -73,7 +72,8 @@ Napi::Function MatrixHandle::define(Napi::Env env) {
       env, "NativeMatrix",
       {InstanceAccessor<&MatrixHandle::rows>("rows"), InstanceAccessor<&MatrixHandle::cols>("cols"),
        InstanceAccessor<&MatrixHandle::type>("type"), InstanceMethod<&MatrixHandle::to_float32_array>("toFloat32Array"),
-       InstanceMethod<&MatrixHandle::to_float64_array>("toFloat64Array"), dispose_method()});
+       InstanceMethod<&MatrixHandle::to_float64_array>("toFloat64Array"), InstanceMethod<&MatrixHandle::view>("view"),
+       dispose_method()});
 }
 
 Napi::Value MatrixHandle::rows(const Napi::CallbackInfo& info) {
@@ -92,13 +92,51 @@ Napi::Value MatrixHandle::type(const Napi::CallbackInfo& info) {
 Napi::Value MatrixHandle::to_float32_array(const Napi::CallbackInfo& info) {
   return promise(
       info.Env(), nullptr, [matrix = native(info.Env())] { return matrix->to_host_floats(); },
-      [](Napi::Env env, std::vector<float> values) { return lend<Napi::Float32Array>(env, std::move(values)); });
+      [](Napi::Env env, std::vector<float> values) { return give_values(env, std::move(values)); });
 }
 
 Napi::Value MatrixHandle::to_float64_array(const Napi::CallbackInfo& info) {
   return promise(
       info.Env(), nullptr, [matrix = native(info.Env())] { return matrix->to_host_doubles(); },
-      [](Napi::Env env, std::vector<double> values) { return lend<Napi::Float64Array>(env, std::move(values)); });
+      [](Napi::Env env, std::vector<double> values) { return give_values(env, std::move(values)); });
+}
+
+// The process's backend is the CPU's: its memory is the host's.
+Napi::Value MatrixHandle::view(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return std::visit(
+      [&]<class T>(const Matrix<T>& matrix) -> Napi::Value {
+        const auto array = external_array<T>(env, matrix.memory(), matrix.view().size());
+        return array ? Napi::Value(*array) : env.Undefined();
+      },
+      native(env)->values);
+}
+
+namespace {
+
+template <class T>
+Napi::Value allocate(Napi::Env env, std::size_t rows, std::size_t cols) {
+  return promise(
+      env, nullptr,
+      [rows, cols] {
+        const std::shared_ptr<Backend> backend = process_backend();
+        Matrix<T> matrix(*backend, rows, cols);
+        backend->fill(T{0}, matrix);
+        return matrix;
+      },
+      [](Napi::Env e, Matrix<T> matrix) { return MatrixHandle::give(e, process_backend(), std::move(matrix)); });
+}
+
+}  // namespace
+
+Napi::Value allocate_matrix(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::size_t rows = count(info[0], "rows"), cols = count(info[1], "cols");
+  const std::string type = text(info[2], "type");
+  if (type == "float32") return allocate<float>(env, rows, cols);
+  if (type == "float64") return allocate<double>(env, rows, cols);
+  throw to_javascript(env, name_of(ErrorCode::invalid_argument),
+                      "type must be \"float32\" or \"float64\"; received \"" + type + "\"");
 }
 
 Napi::Value create_matrix(const Napi::CallbackInfo& info) {

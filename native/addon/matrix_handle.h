@@ -44,6 +44,7 @@ class MatrixHandle final : public Handle<MatrixHandle, AnyMatrix> {
   Napi::Value type(const Napi::CallbackInfo& info);
   Napi::Value to_float32_array(const Napi::CallbackInfo& info);
   Napi::Value to_float64_array(const Napi::CallbackInfo& info);
+  Napi::Value view(const Napi::CallbackInfo& info);
 
   std::int64_t reported_bytes_;  // to the garbage collector, which cannot see native memory
 };
@@ -53,7 +54,8 @@ inline Napi::Value give_doubles(Napi::Env env, Matrix<double> matrix) {
   return MatrixHandle::give(env, process_backend(), std::move(matrix));
 }
 
-/// createMatrix(values, rows, cols)
+/// createMatrix(values, rows, cols), allocateMatrix(rows, cols, type)
 Napi::Value create_matrix(const Napi::CallbackInfo& info);
+Napi::Value allocate_matrix(const Napi::CallbackInfo& info);
 
 }  // namespace lyaplock::addon

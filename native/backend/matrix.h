@@ -44,6 +44,8 @@ class Matrix {
   }
   /// False once every other owner is gone.
   [[nodiscard]] bool is_shared() const { return memory_.use_count() > 1; }
+  /// The elements' memory, for an owner that may outlive the matrix.
+  [[nodiscard]] std::shared_ptr<void> memory() const { return memory_; }
 
  private:
   std::shared_ptr<void> memory_;

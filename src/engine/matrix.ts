@@ -1,8 +1,15 @@
+import { setImmediate } from "node:timers/promises";
+import { types } from "node:util";
+import { LyaplockError } from "../errors.js";
 import type { NativeMatrix } from "../native/addon.js";
+import { fromNative } from "../native/errors.js";
 import { addon, call } from "../native/index.js";
 
 /** Row-major values with their shape, or a matrix that is native already. */
 export type MatrixLike = Matrix | { values: Float32Array | Float64Array; rows: number; cols: number };
+
+/** More elements than this are copied in pieces, a millisecond or two each, and the event loop runs in between. */
+const PIECE = 1 << 19;
 
 /** A matrix [rows, cols] in native memory, row-major. Freed by `dispose`, or by the collector when forgotten. */
 export class Matrix {
@@ -10,12 +17,36 @@ export class Matrix {
   constructor(readonly native: NativeMatrix) {}
 
   /**
-   * Copies values, row-major, [rows * cols]; they stay the caller's.
+   * Copies values, row-major, [rows * cols]. They stay the caller's, and must stay as they are until the promise is
+   * settled. Shared memory is copied like any other.
    *
-   * @throws ERR_SHAPE when there are not rows * cols of them.
+   * @throws ERR_SHAPE when there are not rows * cols of them; ERR_INVALID_ARGUMENT when they are detached meanwhile.
    */
   static async from({ values, rows, cols }: Exclude<MatrixLike, Matrix>): Promise<Matrix> {
+    const single = types.isFloat32Array(values);
+    if ((single || types.isFloat64Array(values)) && values.length > PIECE && values.length === rows * cols) {
+      const matrix = await Matrix.allocate(rows, cols, single ? "float32" : "float64");
+      const view = matrix.native.view();
+      if (view !== undefined) {
+        await copyInPieces(values, view);
+        return matrix;
+      }
+      matrix.dispose();
+    }
     return new Matrix(await call(() => addon().createMatrix(values, rows, cols)));
+  }
+
+  /**
+   * Zeros, to be filled through `view`: the way into native memory without a copy.
+   *
+   * @example
+   * const keys = await Matrix.allocate(128, 4096, "float32");
+   * activations.forEach((row, i) => keys.view().set(row, i * 4096));
+   * await moment.add(keys);
+   * @throws ERR_OUT_OF_MEMORY
+   */
+  static async allocate(rows: number, cols: number, type: "float32" | "float64"): Promise<Matrix> {
+    return new Matrix(await call(() => addon().allocateMatrix(rows, cols, type)));
   }
 
   get rows(): number {
@@ -41,12 +72,45 @@ export class Matrix {
     return call(() => this.native.toFloat64Array());
   }
 
+  /**
+   * The matrix's own memory, row-major, [rows * cols], in its own precision: what is written here is in the matrix. It
+   * outlives `dispose`, and is freed once every view is forgotten, too; to detach one takes away that view alone.
+   *
+   * Write only while no call that was given the matrix is pending: it reads on another thread, and would take some
+   * elements from before and some from after.
+   *
+   * @throws ERR_UNSUPPORTED where JavaScript may not have native memory (Electron), or not so much (Node 20: 4 GiB).
+   */
+  view(): Float32Array | Float64Array {
+    let view: Float32Array | Float64Array | undefined;
+    try {
+      view = this.native.view();
+    } catch (error) {
+      throw fromNative(error);
+    }
+    if (view !== undefined) return view;
+    throw new LyaplockError(
+      "ERR_UNSUPPORTED",
+      `this runtime does not lend the ${this.rows} x ${this.cols} ${this.type} values of a native matrix to JavaScript; ` +
+        "copy them: Matrix.from to write, toFloat32Array or toFloat64Array to read",
+    );
+  }
+
   dispose(): void {
     this.native.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+async function copyInPieces(values: Float32Array | Float64Array, destination: Float32Array | Float64Array) {
+  for (let begin = 0; begin < destination.length; begin += PIECE) {
+    if (values.length !== destination.length)
+      throw new LyaplockError("ERR_INVALID_ARGUMENT", "the values were detached while they were being copied");
+    destination.set(values.subarray(begin, begin + PIECE), begin);
+    await setImmediate();
   }
 }
 

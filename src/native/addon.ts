@@ -24,6 +24,8 @@ export interface NativeMatrix {
   /** The content, [rows * cols]; rounds to nearest where the matrix is wider. */
   toFloat32Array(): Promise<Float32Array>;
   toFloat64Array(): Promise<Float64Array>;
+  /** The very memory; it outlives `dispose`. Undefined where this Node does not allow that, or not for so much. */
+  view(): Float32Array | Float64Array | undefined;
   dispose(): void;
 }
 
@@ -328,6 +330,8 @@ export interface NativeAddon {
   createCancellation(): NativeCancellation;
   /** Copies [rows, cols] values, on the caller's thread: memory that JavaScript owns may be moved or freed later. */
   createMatrix(values: Float32Array | Float64Array, rows: number, cols: number): NativeMatrix;
+  /** Zeros. */
+  allocateMatrix(rows: number, cols: number, type: "float32" | "float64"): Promise<NativeMatrix>;
   /** Maps the files and reads the weights. Names and shapes are checked against the description. */
   loadModel(description: ModelDescription, files: string[], cancellation?: NativeCancellation): Promise<NativeModel>;
   createSecondMoment(width: number): Promise<NativeSecondMoment>;

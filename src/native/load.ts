@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { LyaplockError } from "../errors.js";
 import type { NativeAddon } from "./addon.js";
 
-const FILE = fileURLToPath(new URL("../../build/Release/lyaplock.node", import.meta.url));
+/** LYAPLOCK_ADDON is the absolute path of another build, one with sanitizers for example. */
+const FILE = process.env.LYAPLOCK_ADDON || fileURLToPath(new URL("../../build/Release/lyaplock.node", import.meta.url));
 
 /** Loads the addon's file. @throws ERR_ADDON with advice that fits what went wrong. */
 export function loadAddon(): NativeAddon {
