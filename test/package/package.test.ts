@@ -58,5 +58,9 @@ describe("the package", () => {
     const engine = await import("lyaplock/engine");
     for (const name of ["MomentAccumulator", "KeySpace", "LayerEditor", "VirtualQueue"])
       expect(engine).toHaveProperty(name);
+    expect(await import("lyaplock/tfjs")).toMatchObject({
+      fromTensor: expect.any(Function),
+      toTensor: expect.any(Function),
+    });
   });
 });
