@@ -9,7 +9,12 @@
       'target_name': 'lyaplock',
       'sources': ['<!@(node scripts/native.mjs --print-sources)'],
       'include_dirs': ['native'],
-      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      'defines': [
+        'NAPI_VERSION=8',
+        'NAPI_CPP_EXCEPTIONS',
+        # A worker that is being terminated takes no exception any more; thrown past Node, it would end the process.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
       'cflags_cc': [
         '-std=c++20',

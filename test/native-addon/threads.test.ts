@@ -57,6 +57,28 @@ describe("the addon", () => {
     expect((await call(() => addon().selfTest())).productError).toBeLessThan(1e-5);
   });
 
+  it("survives workers that are terminated while results come back to them", async () => {
+    // An exception that a terminated worker no longer took ended the process in one of some ten terminations.
+    const script = `
+      import { Worker } from "node:worker_threads";
+      const body = \`
+        import { Matrix } from ${JSON.stringify(ENGINE)};
+        import { parentPort } from "node:worker_threads";
+        const work = async () => { for (;;) (await Matrix.allocate(1, 1, "float64")).view(); };
+        for (let i = 0; i < 8; i++) work();
+        parentPort.postMessage("at work");
+      \`;
+      for (let i = 0; i < 40; i++) {
+        const worker = new Worker(new URL("data:text/javascript," + encodeURIComponent(body)));
+        await new Promise((resolve) => worker.once("message", resolve));
+        await new Promise((resolve) => setTimeout(resolve, i % 4));
+        await worker.terminate();
+      }
+    `;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: "ignore" });
+    expect(await new Promise((resolve) => child.on("close", (code, signal) => resolve(code ?? signal)))).toBe(0);
+  });
+
   it("lets a process exit in the middle of its work", async () => {
     const script = `
       import { MomentAccumulator } from ${JSON.stringify(ENGINE)};

@@ -1,0 +1,92 @@
+// Four worker threads create, use, cancel and drop the engine's objects for a while; fails when resident memory grows. Two
+// live as long as the soak, so that what an environment keeps would pile up; two are terminated in the middle of their
+// work and replaced, so that what an environment leaves behind would.
+//
+//   npm run soak -- [--minutes 15] [--plant-leak]
+//
+// --plant-leak keeps a reference to a matrix now and then, to see that it is noticed.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+
+const LASTING = 2;
+const REPLACED = 2;
+const SAMPLES = 120;
+/** The longest life of a worker that is replaced, in seconds. */
+const LONGEST_LIFE = 20;
+/**
+ * By how much the median of the last quarter of the samples may exceed that of the second one: what the collectors of four
+ * threads and the fragmentation of the C heap make of it from one quarter to another, without any leak.
+ */
+const ALLOWED = { megabytes: 16, share: 0.05 };
+
+const { values: options } = parseArgs({
+  options: { minutes: { type: "string", default: "15" }, "plant-leak": { type: "boolean", default: false } },
+});
+const seconds = Number(options.minutes) * 60;
+if (!(seconds >= 5)) throw new Error(`--minutes must be a number, 5 seconds at least; received ${options.minutes}`);
+
+const done = { sessions: 0, cancelled: 0, ended: 0 };
+for (let seed = 1; seed <= LASTING + REPLACED; seed++) start(seed, seed <= LASTING);
+
+const samples = [];
+for (let i = 1; i <= SAMPLES; i++) {
+  await sleep((seconds * 1000) / SAMPLES);
+  samples.push(process.memoryUsage.rss() / 2 ** 20);
+}
+
+const quarter = (i) => median(samples.slice((i * SAMPLES) / 4, ((i + 1) * SAMPLES) / 4));
+const [early, late] = [quarter(1), quarter(3)];
+const allowed = ALLOWED.megabytes + ALLOWED.share * early;
+const grew = late - early > allowed;
+printCurve();
+console.log(`${done.sessions} sessions, ${done.cancelled} calls cancelled, ${done.ended} workers ended in their work`);
+console.log(
+  `resident memory: ${early.toFixed(0)} MiB in the second quarter, ${late.toFixed(0)} MiB in the last; ` +
+    `${allowed.toFixed(0)} MiB more are allowed: ${grew ? "it GREW" : "flat"}`,
+);
+const idle = Object.values(done).some((count) => count === 0);
+if (idle) console.log("something of this never happened: the soak proves nothing");
+// In the middle of the workers' work: so a service ends.
+process.exit(grew || idle ? 1 : 0);
+
+function start(seed, lasting) {
+  const worker = new Worker(new URL("worker.mjs", import.meta.url), {
+    workerData: { seed, leak: options["plant-leak"] },
+  });
+  worker.on("message", ({ cancelled }) => {
+    done.sessions++;
+    done.cancelled += cancelled;
+  });
+  worker.on("error", (error) => {
+    console.error(error);
+    process.exit(1);
+  });
+  if (lasting) return;
+  const life = Math.min(LONGEST_LIFE, seconds / 4) * (0.25 + 0.75 * random(seed));
+  setTimeout(() => worker.terminate(), life * 1000);
+  worker.on("exit", () => {
+    done.ended++;
+    start(seed + REPLACED, lasting);
+  });
+}
+
+/** In [0, 1), from a whole number. */
+function random(seed) {
+  return (Math.imul(seed, 2654435761) >>> 0) / 2 ** 32;
+}
+
+function median(numbers) {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+}
+
+function printCurve() {
+  const lines = 12;
+  const highest = Math.max(...samples);
+  for (let line = 0; line < lines; line++) {
+    const megabytes = median(samples.slice((line * SAMPLES) / lines, ((line + 1) * SAMPLES) / lines));
+    const time = `${(((line + 0.5) * seconds) / lines).toFixed(0)} s`.padStart(7);
+    console.log(`${time} ${`${megabytes.toFixed(0)} MiB`.padStart(9)} ${"█".repeat((60 * megabytes) / highest)}`);
+  }
+}
