@@ -1,22 +1,72 @@
-// Benchmarks, each answering the question at the top of its file: npm run bench [-- name …]. Timings are ratios within one
-// run, since machines are shared; results go to stdout as a table and, with --json, as lines.
+// Benchmarks, each answering the question at the top of its file:
+//
+//   npm run bench [-- name … | all] [--scale S] [--out FILE]
+//
+// Timings are ratios within one run, since machines are shared. Tables go to stdout, all figures as JSON into FILE, from
+// which document.mjs writes docs/performance.md. A scale divides widths and facts.
 
-import { cpus } from "node:os";
-import { addon } from "../dist/native/index.js";
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { printTable } from "./table.mjs";
 
-const available = ["update", "values"];
-const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-const unknown = names.find((name) => !available.includes(name));
-if (unknown !== undefined) {
-  console.error(`bench: there is no benchmark "${unknown}"; there are ${available.join(", ")}`);
+/** The quick ones run when none is named; the patient ones take a quarter of an hour and more at full scale. */
+const quick = ["update", "values", "operations", "published", "tensorflow"];
+const patient = ["sequence", "memory"];
+
+const { names, scale, out } = chosen();
+// The kernel shall be the one that the library picks for this machine.
+for (const name of ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]) delete process.env[name];
+const { describeMachine } = await import("./machine.mjs");
+
+const machine = describeMachine();
+console.log(`${machine.processor}, ${machine.backend}; Node ${machine.node}; ${machine.date.slice(0, 10)}\n`);
+const benchmarks = [];
+for (const name of names) {
+  const { question, columns, run } = await import(`./${name}.mjs`);
+  console.log(question);
+  const begun = performance.now();
+  const rows = await run({ scale });
+  printTable(columns, rows);
+  benchmarks.push({ name, question, seconds: (performance.now() - begun) / 1000, rows });
+  // After every one, so that what was measured stays when a later one fails.
+  await save({ machine: { ...machine, loadAverageAtEnd: describeMachine().loadAverage }, scale, benchmarks });
+}
+console.error(`figures are in ${path.relative(process.cwd(), out)}`);
+
+function chosen() {
+  const available = [...quick, ...patient];
+  const { values, positionals } = parse();
+  const unknown = positionals.find((name) => name !== "all" && !available.includes(name));
+  if (unknown !== undefined) refuse(`there is no benchmark "${unknown}"; there are ${available.join(", ")} and all`);
+  const scale = Number(values.scale);
+  if (!(scale >= 1)) refuse(`--scale must be a number, 1 or more; received ${values.scale}`);
+  const results = fileURLToPath(new URL("results/", import.meta.url));
+  return {
+    names: positionals.includes("all") ? available : positionals.length > 0 ? positionals : quick,
+    scale,
+    out: path.resolve(values.out ?? path.join(results, `${new Date().toISOString().replaceAll(":", "-")}.json`)),
+  };
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { scale: { type: "string", default: "1" }, out: { type: "string" } },
+    });
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+function refuse(what) {
+  console.error(`bench: ${what}`);
   process.exit(2);
 }
 
-const { backend } = addon().systemInfo();
-console.log(`${cpus()[0].model}; ${backend}; Node ${process.version}; ${new Date().toISOString().slice(0, 10)}\n`);
-for (const name of names.length > 0 ? names : available) {
-  const { question, run } = await import(`./${name}.mjs`);
-  console.log(question);
-  await run();
-  console.log();
+async function save(results) {
+  await mkdir(path.dirname(out), { recursive: true });
+  await writeFile(out, `${JSON.stringify(results, null, 2)}\n`);
 }
