@@ -22,6 +22,10 @@ const { describeMachine } = await import("./machine.mjs");
 
 const machine = describeMachine();
 console.log(`${machine.processor}, ${machine.backend}; Node ${machine.node}; ${machine.date.slice(0, 10)}\n`);
+if (machine.loadAverage > machine.cores / 2) {
+  const load = machine.loadAverage.toFixed(1);
+  console.error(`bench: others are at work here (load average ${load}), so these figures will say little`);
+}
 const benchmarks = [];
 for (const name of names) {
   const { question, columns, run } = await import(`./${name}.mjs`);
@@ -31,7 +35,7 @@ for (const name of names) {
   printTable(columns, rows);
   benchmarks.push({ name, question, seconds: (performance.now() - begun) / 1000, rows });
   // After every one, so that what was measured stays when a later one fails.
-  await save({ machine: { ...machine, loadAverageAtEnd: describeMachine().loadAverage }, scale, benchmarks });
+  await save({ machine, scale, benchmarks });
 }
 console.error(`figures are in ${path.relative(process.cwd(), out)}`);
 

@@ -22,8 +22,9 @@ export const columns = [
 ];
 
 export const notes = `
-Time is counted as in the benchmark of single batches. Each side feeds a virtual queue (α = 60) with its own losses and
-solves with the weights that come of it, so the difference of the drifts at the end holds that of two whole sequences.
+Time is counted as in the benchmark of single batches. Each side feeds a virtual queue (α = 60) with its own losses
+and solves with the weights that come of it, so the difference of the drifts at the end holds that of two whole
+sequences.
 `;
 
 const BATCHES = 60;
@@ -85,6 +86,7 @@ async function sequence({ shape, layer, published }) {
   const counted = theirs.map(countedSeconds);
   return {
     ...row,
+    baseline: published.version,
     published: sum(counted),
     publishedByBatch: counted,
     rest: sum(theirs.map(({ rest }) => rest)),

@@ -13,9 +13,10 @@ export const columns = [["layer", (row) => row.layer], ["facts", (row) => row.fa
 
 export const notes = `
 TensorFlow.js runs in JavaScript, on one thread, in float32; ours is float64 on all cores. It has no operation that
-solves a system, so *published algebra* is Gauss-Jordan elimination in its tensor operations and the products around it, without
-a loss, and *products only* is what would be left if the inverse were free. Ours is the whole update, loss and check of the
-solve included. Bound by JavaScript's arithmetic and, in the elimination, by memory: every step makes a new d × d matrix.
+solves a system, so *published algebra* is Gauss-Jordan elimination in its tensor operations and the products around
+it, without a loss, and *products only* is what would be left if the inverse were free. Ours is the whole update, loss
+and check of the solve included. Bound by JavaScript's arithmetic and, in the elimination, by memory: every step makes
+a new d × d matrix.
 `;
 
 const [scale, facts] = [16, 100];
@@ -56,7 +57,8 @@ export async function run() {
   });
   dispose(native);
   tf.dispose([keys, residuals, covariance]);
-  return rows.map((row) => ({ layer: shapeName(shape), facts, ...row }));
+  const baseline = `TensorFlow.js ${tf.version.tfjs}`;
+  return rows.map((row) => ({ layer: shapeName(shape), facts, baseline, ...row }));
 }
 
 /**

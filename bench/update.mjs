@@ -11,8 +11,8 @@ export const question =
 export const columns = [["facts", (row) => row.facts], ...comparison];
 
 export const notes = `
-The two forms of the update give the same drift; the engine takes the one that costs fewer operations. Both are bound by
-arithmetic.
+The two forms of the update give the same drift; the engine takes the one that costs fewer operations. Both are bound
+by arithmetic.
 `;
 
 const [d, m, u] = [1600, 400, 100];

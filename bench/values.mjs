@@ -10,8 +10,8 @@ export const question = "What do the values of 20 facts of the built-in model co
 export const columns = comparison;
 
 export const notes = `
-Bound by arithmetic in float32 where facts go through together; one after the other, the products are too thin for that, and
-the weights are read again for every fact.
+Bound by arithmetic in float32 where facts go through together; one after the other, the products are too thin for
+that, and the weights are read again for every fact.
 `;
 
 export async function run() {
