@@ -13,7 +13,7 @@ export {
   type UpdateOptions,
 } from "./engine/layer-editor.js";
 export { Matrix, type MatrixLike } from "./engine/matrix.js";
-export { MomentAccumulator } from "./engine/moment-accumulator.js";
+export { MomentAccumulator, type MomentState } from "./engine/moment-accumulator.js";
 export {
   compressSingularValues,
   keepTopShare,
@@ -22,4 +22,4 @@ export {
   rankOneUpdate,
 } from "./engine/shaping.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";
-export type { EditorMemory, UpdateChain, UpdateForm, UpdateReport } from "./native/addon.js";
+export type { EditorMemory, MomentPrecision, UpdateChain, UpdateForm, UpdateReport } from "./native/addon.js";

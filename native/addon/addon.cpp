@@ -81,6 +81,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("allocateMatrix", allocate_matrix);
   function("loadModel", load_model);
   function("createSecondMoment", create_second_moment);
+  function("createSecondMomentFromSum", create_second_moment_from_sum);
   function("createKeySpace", create_key_space);
   function("createNullSpace", create_null_space);
   function("createLayerEditor", create_layer_editor);

@@ -26,6 +26,24 @@ Matrix<T> converted(Backend& backend, const Matrix<Source>& source) {
   return out;
 }
 
+/// Copies rows that begin `stride` values apart.
+template <class T>
+Matrix<T> upload_rows(Backend& backend, std::span<const T> values, std::size_t rows, std::size_t cols,
+                      std::size_t stride) {
+  if (stride < cols)
+    throw Error(ErrorCode::shape,
+                "A stride of " + std::to_string(stride) + " is less than " + std::to_string(cols) + " columns");
+  const bool fit = rows == 0 || (cols <= values.size() && (stride == 0 || rows - 1 <= (values.size() - cols) / stride));
+  if (!fit)
+    throw Error(ErrorCode::shape, std::to_string(rows) + " rows of " + std::to_string(cols) + " values, " +
+                                      std::to_string(stride) + " apart, do not fit into " +
+                                      std::to_string(values.size()) + " values");
+  Matrix<T> matrix(backend, rows, cols);
+  for (std::size_t i = 0; i < rows; ++i)
+    backend.upload(matrix.view().row(i), values.data() + i * stride, cols * sizeof(T));
+  return matrix;
+}
+
 }  // namespace
 
 std::size_t AnyMatrix::rows() const {
@@ -142,6 +160,8 @@ Napi::Value allocate_matrix(const Napi::CallbackInfo& info) {
 Napi::Value create_matrix(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::size_t rows = count(info[1], "rows"), cols = count(info[2], "cols");
+  const bool dense = info.Length() < 4 || info[3].IsUndefined();
+  const std::size_t stride = dense ? cols : count(info[3], "stride");
   return with_javascript_errors(env, [&]() -> Napi::Value {
     if (!info[0].IsTypedArray())
       throw Error(ErrorCode::invalid_argument, "values must be a Float32Array or a Float64Array");
@@ -150,12 +170,16 @@ Napi::Value create_matrix(const Napi::CallbackInfo& info) {
       case napi_float32_array: {
         const auto array = info[0].As<Napi::Float32Array>();
         const std::span<const float> values(array.Data(), array.ElementLength());
-        return MatrixHandle::give(env, backend, upload<float>(*backend, values, rows, cols));
+        return MatrixHandle::give(env, backend,
+                                  dense ? upload<float>(*backend, values, rows, cols)
+                                        : upload_rows<float>(*backend, values, rows, cols, stride));
       }
       case napi_float64_array: {
         const auto array = info[0].As<Napi::Float64Array>();
         const std::span<const double> values(array.Data(), array.ElementLength());
-        return MatrixHandle::give(env, backend, upload<double>(*backend, values, rows, cols));
+        return MatrixHandle::give(env, backend,
+                                  dense ? upload<double>(*backend, values, rows, cols)
+                                        : upload_rows<double>(*backend, values, rows, cols, stride));
       }
       default: throw Error(ErrorCode::invalid_argument, "values must be a Float32Array or a Float64Array");
     }

@@ -54,7 +54,7 @@ inline Napi::Value give_doubles(Napi::Env env, Matrix<double> matrix) {
   return MatrixHandle::give(env, process_backend(), std::move(matrix));
 }
 
-/// createMatrix(values, rows, cols), allocateMatrix(rows, cols, type)
+/// createMatrix(values, rows, cols, stride?), allocateMatrix(rows, cols, type)
 Napi::Value create_matrix(const Napi::CallbackInfo& info);
 Napi::Value allocate_matrix(const Napi::CallbackInfo& info);
 

@@ -171,7 +171,11 @@ Napi::Value ModelHandle::accumulate_moments(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Cancellation> token = cancellation(info, 3);
   return promise(env, token,
                  [model = native(env), batch = token_batch(info[0]), layers, moments = std::move(moments), token] {
-                   const auto take = [&](std::size_t i, ConstMatrixView<float> keys) { moments[i]->add(keys); };
+                   // Flushed, so that the sums after a batch do not depend on whether someone looks at them.
+                   const auto take = [&](std::size_t i, ConstMatrixView<float> keys) {
+                     moments[i]->add(keys);
+                     moments[i]->flush();
+                   };
                    for_each_key(*model, batch, layers, take, *token);
                  });
 }

@@ -17,12 +17,16 @@ class SecondMomentHandle final : public Handle<SecondMomentHandle, SecondMoment>
  private:
   Napi::Value width(const Napi::CallbackInfo& info);
   Napi::Value count(const Napi::CallbackInfo& info);
+  Napi::Value precision(const Napi::CallbackInfo& info);
   Napi::Value add(const Napi::CallbackInfo& info);
   Napi::Value merge(const Napi::CallbackInfo& info);
+  Napi::Value sum(const Napi::CallbackInfo& info);
   Napi::Value mean(const Napi::CallbackInfo& info);
 };
 
-/// createSecondMoment(width)
+/// createSecondMoment(width, precision)
 Napi::Value create_second_moment(const Napi::CallbackInfo& info);
+/// createSecondMomentFromSum(sum, count, precision)
+Napi::Value create_second_moment_from_sum(const Napi::CallbackInfo& info);
 
 }  // namespace lyaplock::addon

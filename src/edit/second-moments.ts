@@ -60,7 +60,7 @@ export async function collectSecondMoments(
 ): Promise<SecondMoments> {
   checkLayers(layers);
   const width = model.config.feedForwardWidth;
-  const sums = await Promise.all(layers.map(() => call(() => addon().createSecondMoment(width))));
+  const sums = await Promise.all(layers.map(() => call(() => addon().createSecondMoment(width, "float64"))));
   const progress = { tokens: 0, texts: 0 };
   const turns = new Turns(signal);
   let waiting: number[][] = [];

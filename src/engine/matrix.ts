@@ -5,8 +5,11 @@ import type { NativeMatrix } from "../native/addon.js";
 import { fromNative } from "../native/errors.js";
 import { addon, call } from "../native/index.js";
 
-/** Row-major values with their shape, or a matrix that is native already. */
-export type MatrixLike = Matrix | { values: Float32Array | Float64Array; rows: number; cols: number };
+/**
+ * Row-major values with their shape, or a matrix that is native already. With a `stride`, rows begin so many values apart,
+ * at least `cols`: a part of a wider array, or of one that has room for more rows.
+ */
+export type MatrixLike = Matrix | { values: Float32Array | Float64Array; rows: number; cols: number; stride?: number };
 
 /** More elements than this are copied in pieces, a millisecond or two each, and the event loop runs in between. */
 const PIECE = 1 << 19;
@@ -17,14 +20,15 @@ export class Matrix {
   constructor(readonly native: NativeMatrix) {}
 
   /**
-   * Copies values, row-major, [rows * cols]. They stay the caller's, and must stay as they are until the promise is
+   * Copies values, row-major, [rows, cols]. They stay the caller's, and must stay as they are until the promise is
    * settled. Shared memory is copied like any other.
    *
-   * @throws ERR_SHAPE when there are not rows * cols of them; ERR_INVALID_ARGUMENT when they are detached meanwhile.
+   * @throws ERR_SHAPE when there are not rows * cols of them, or with a stride fewer than that takes; ERR_INVALID_ARGUMENT when they are detached meanwhile.
    */
-  static async from({ values, rows, cols }: Exclude<MatrixLike, Matrix>): Promise<Matrix> {
+  static async from({ values, rows, cols, stride }: Exclude<MatrixLike, Matrix>): Promise<Matrix> {
     const single = types.isFloat32Array(values);
-    if ((single || types.isFloat64Array(values)) && values.length > PIECE && values.length === rows * cols) {
+    const isLarge = (single || types.isFloat64Array(values)) && values.length > PIECE;
+    if (isLarge && (stride ?? cols) === cols && values.length === rows * cols) {
       const matrix = await Matrix.allocate(rows, cols, single ? "float32" : "float64");
       const view = matrix.native.view();
       if (view !== undefined) {
@@ -33,7 +37,7 @@ export class Matrix {
       }
       matrix.dispose();
     }
-    return new Matrix(await call(() => addon().createMatrix(values, rows, cols)));
+    return new Matrix(await call(() => addon().createMatrix(values, rows, cols, stride)));
   }
 
   /**

@@ -165,13 +165,19 @@ export interface NativeModel {
   dispose(): void;
 }
 
+/** In which precision products of keys are formed; sums of blocks of them are float64 always. */
+export type MomentPrecision = "float64" | "float32";
+
 /** Σ k kᵀ over keys k, [d, d] float64, and their count. */
 export interface NativeSecondMoment {
   readonly width: number;
   readonly count: number;
+  readonly precision: MomentPrecision;
   /** Adds rows [n, d]. */
   add(keys: NativeMatrix): Promise<void>;
   merge(other: NativeSecondMoment): Promise<void>;
+  /** Σ k kᵀ, [d, d] float64, both triangles, and the count of just these keys. */
+  sum(): Promise<{ sum: NativeMatrix; count: number }>;
   /** C = Σ k kᵀ / count, [d, d] float64, both triangles. ERR_INVALID_ARGUMENT before the first key. */
   mean(): Promise<NativeMatrix>;
   dispose(): void;
@@ -328,13 +334,16 @@ export interface NativeAddon {
   measureBlas(problem: BlasProblem): Promise<BlasSpeed>;
 
   createCancellation(): NativeCancellation;
-  /** Copies [rows, cols] values, on the caller's thread: memory that JavaScript owns may be moved or freed later. */
-  createMatrix(values: Float32Array | Float64Array, rows: number, cols: number): NativeMatrix;
+  /** Copies [rows, cols] values, on the caller's thread: memory that JavaScript owns may be moved or freed later. With a
+   * `stride` of at least `cols`, rows begin so many values apart; what lies between them and behind is not looked at. */
+  createMatrix(values: Float32Array | Float64Array, rows: number, cols: number, stride?: number): NativeMatrix;
   /** Zeros. */
   allocateMatrix(rows: number, cols: number, type: "float32" | "float64"): Promise<NativeMatrix>;
   /** Maps the files and reads the weights. Names and shapes are checked against the description. */
   loadModel(description: ModelDescription, files: string[], cancellation?: NativeCancellation): Promise<NativeModel>;
-  createSecondMoment(width: number): Promise<NativeSecondMoment>;
+  createSecondMoment(width: number, precision: MomentPrecision): Promise<NativeSecondMoment>;
+  /** One that goes on from a sum [d, d], symmetric, over `count` keys. */
+  createSecondMomentFromSum(sum: NativeMatrix, count: number, precision: MomentPrecision): Promise<NativeSecondMoment>;
   /** Factors C [d, d]; a positive `ridge` ε adds ε·tr(C)/d to the diagonal. ERR_NOT_POSITIVE_DEFINITE names the pivot. */
   createKeySpace(covariance: NativeMatrix, ridge: number): Promise<NativeKeySpace>;
   /** The eigenvectors of C [d, d] with eigenvalues below `threshold`. ERR_INVALID_ARGUMENT if there are none. */

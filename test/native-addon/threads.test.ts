@@ -110,7 +110,7 @@ describe("the addon", () => {
     const spent: number[] = [];
     for (let i = 0; i < 20; i++) {
       const begun = performance.now();
-      const work = addon().createSecondMoment(2048);
+      const work = addon().createSecondMoment(2048, "float64");
       spent.push(performance.now() - begun);
       (await work).dispose();
     }
