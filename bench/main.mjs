@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { printTable } from "./table.mjs";
 
 /** The quick ones run when none is named; the patient ones take a quarter of an hour and more at full scale. */
-const quick = ["update", "values", "moments", "operations", "published", "tensorflow"];
+const quick = ["update", "values", "operations", "published", "tensorflow"];
 const patient = ["sequence", "memory"];
 
 const { names, scale, out } = chosen();

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { z } from "zod";
 import { contentHash } from "../base/content-hash.js";
 import { fileError } from "../base/file-error.js";
+import { named, sealFile } from "../base/files.js";
 import { writeWhole } from "../base/write-whole.js";
 import type { EditorState, SequentialEditor } from "../edit/sequential-editor.js";
 import { LyaplockError } from "../errors.js";
 import type { LedgerBatch, NativeMatrix } from "../native/addon.js";
 import { addon, call } from "../native/index.js";
-import { named, sealFile } from "./files.js";
 import { noSeconds, type Seconds } from "./seconds.js";
 
 /** Rows of the ledger of one batch, by layer. */

@@ -1,9 +1,9 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { writeJson } from "../base/files.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import type { LayerReport } from "../edit/report.js";
 import type { LanguageModel } from "../model/language-model.js";
-import { writeJson } from "./files.js";
 import type { SkippedFact } from "./skipped.js";
 import { type WeightChange, weightChanges } from "./weight-changes.js";
 

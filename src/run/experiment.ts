@@ -1,10 +1,10 @@
 import { rmdir } from "node:fs/promises";
+import { writeJson } from "../base/files.js";
 import { readJsonFile } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
 import { readEditRecord } from "./edited-model.js";
 import type { RunEvents } from "./events.js";
 import { type Example, readExamples } from "./examples.js";
-import { writeJson } from "./files.js";
 import { completeFromRecord, completeRequest, type ExperimentOptions } from "./request.js";
 import { notARun, RunDirectory, type RunDirectoryState } from "./run-directory.js";
 import { prepareRun, type RunInputs } from "./run-inputs.js";

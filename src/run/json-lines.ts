@@ -2,8 +2,8 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileError } from "../base/file-error.js";
+import { named } from "../base/files.js";
 import { LyaplockError } from "../errors.js";
-import { named } from "./files.js";
 
 /**
  * A file that grows by whole lines of JSON.

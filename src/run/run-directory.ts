@@ -1,10 +1,10 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileError } from "../base/file-error.js";
+import { named } from "../base/files.js";
+import { Lock } from "../base/lock.js";
 import { isLeftover } from "../base/write-whole.js";
 import { LyaplockError } from "../errors.js";
-import { named } from "./files.js";
-import { Lock } from "./lock.js";
 
 /** What a run directory is to someone who wants to run in it. */
 export type RunDirectoryState = "absent" | "empty" | "interrupted" | "finished" | "foreign";

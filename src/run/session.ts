@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { exists, writeJson } from "../base/files.js";
 import type { BatchReport } from "../edit/report.js";
 import type { CaseScores } from "../evaluate/index.js";
 import { Checkpoint } from "./checkpoint.js";
@@ -6,7 +7,6 @@ import { readEditRecord, saveEditedModel } from "./edited-model.js";
 import { evaluateInChunks } from "./evaluation.js";
 import type { RunEvents } from "./events.js";
 import { chooseExamples, continuations, exampleOf, readExamples } from "./examples.js";
-import { exists, writeJson } from "./files.js";
 import { JsonLines, readJsonLines } from "./json-lines.js";
 import type { RunDirectory } from "./run-directory.js";
 import type { RunInputs } from "./run-inputs.js";

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Lock } from "../../src/run/lock.js";
+import { Lock } from "../../src/base/lock.js";
 
 let directory: string;
 let path: string;
@@ -89,5 +89,37 @@ describe("Lock", () => {
     await leave({ pid: process.ppid });
     await lock.release();
     expect(await readdir(directory)).toEqual(["lock"]);
+  });
+
+  it("is waited for, by as many as want it, one at a time", async () => {
+    const told: string[] = [];
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      const lock = await Lock.acquireWhenFree(path, { onWait: (who) => told.push(who) });
+      inside++;
+      most = Math.max(most, inside);
+      await readdir(directory);
+      inside--;
+      await lock.release();
+    };
+    const first = await Lock.acquire(path);
+    const waiting = [work(), work(), work()];
+    expect(await Lock.acquireIfFree(path, (who) => told.push(who))).toBeUndefined();
+    await first.release();
+    await Promise.all(waiting);
+    expect(most).toBe(1);
+    expect(told).toHaveLength(4);
+    for (const who of told) expect(who).toContain(String(process.pid));
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it("is no longer waited for when the signal fires", async () => {
+    const lock = await Lock.acquire(path);
+    const controller = new AbortController();
+    const waiting = Lock.acquireWhenFree(path, { signal: controller.signal, onWait: () => controller.abort() });
+    await expect(waiting).rejects.toMatchObject({ code: "ERR_ABORTED" });
+    await lock.release();
+    expect(await readdir(directory)).toEqual([]);
   });
 });

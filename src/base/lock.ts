@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { link, readFile, rm, unlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { LyaplockError } from "../errors.js";
+import { throwIfAborted } from "./abort.js";
 import { named } from "./files.js";
 
 /** Who holds a lock. A process id alone can come back as another process, so its start is kept where it is known. */
@@ -14,6 +16,16 @@ const holderSchema = z.object({
   token: z.string(),
 });
 type Holder = z.infer<typeof holderSchema>;
+
+/** Milliseconds between two looks at a lock that is waited for. */
+const PATIENCE = 300;
+
+/** The lock is another's, who lives as far as can be told. */
+class HeldError extends LyaplockError {
+  constructor(message: string) {
+    super("ERR_RUN_DIRECTORY", message);
+  }
+}
 
 /** Locks this process holds, so that it does not take its own for a dead process's. */
 const held = new Set<string>();
@@ -32,6 +44,35 @@ export class Lock {
   /** ERR_RUN_DIRECTORY if a live process holds it, or one on another machine does. */
   static acquire(path: string): Promise<Lock> {
     return Lock.acquireBeside(path, path);
+  }
+
+  /**
+   * Waits while another holds it.
+   *
+   * @param onWait - Told once, in a sentence, that there is somebody to wait for.
+   * @throws ERR_ABORTED
+   */
+  static async acquireWhenFree(
+    path: string,
+    { onWait, signal }: { onWait?(who: string): void; signal?: AbortSignal } = {},
+  ): Promise<Lock> {
+    for (let tries = 0; ; tries++) {
+      throwIfAborted(signal);
+      const lock = await Lock.acquireIfFree(path, tries === 0 ? onWait : undefined);
+      if (lock !== undefined) return lock;
+      await setTimeout(PATIENCE, undefined, { signal }).catch(() => throwIfAborted(signal));
+    }
+  }
+
+  /** Undefined while another holds it; `onHeld` is told who, in a sentence. */
+  static async acquireIfFree(path: string, onHeld?: (who: string) => void): Promise<Lock | undefined> {
+    try {
+      return await Lock.acquire(path);
+    } catch (error) {
+      if (!(error instanceof HeldError)) throw error;
+      onHeld?.(error.message);
+      return undefined;
+    }
   }
 
   /** @param beside - What the files that come and go meanwhile are named after. */
@@ -113,16 +154,11 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 
 async function refuseIfAlive(path: string, holder: Holder): Promise<void> {
   if (holder.host !== hostname()) {
-    throw new LyaplockError(
-      "ERR_RUN_DIRECTORY",
-      `${path}: in use by process ${holder.pid} on ${holder.host}. If that process is gone, remove the file.`,
-    );
+    const what = `in use by process ${holder.pid} on ${holder.host}. If that process is gone, remove the file.`;
+    throw new HeldError(`${path}: ${what}`);
   }
   if (await isAlive(holder)) {
-    throw new LyaplockError(
-      "ERR_RUN_DIRECTORY",
-      `${path}: in use by process ${holder.pid}. Wait for it, or stop it first.`,
-    );
+    throw new HeldError(`${path}: in use by process ${holder.pid}. Wait for it, or stop it first.`);
   }
 }
 

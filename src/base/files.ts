@@ -1,7 +1,7 @@
 import { access, open } from "node:fs/promises";
-import { contentHash } from "../base/content-hash.js";
-import { fileError } from "../base/file-error.js";
-import { writeWhole } from "../base/write-whole.js";
+import { contentHash } from "./content-hash.js";
+import { fileError } from "./file-error.js";
+import { writeWhole } from "./write-whole.js";
 
 /** Runs file work; what the operating system refuses becomes an ERR_FILE that names the file. */
 export async function named<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
