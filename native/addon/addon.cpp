@@ -83,6 +83,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("createSecondMoment", create_second_moment);
   function("createSecondMomentFromSum", create_second_moment_from_sum);
   function("createKeySpace", create_key_space);
+  function("createKeySpaceFromFactor", create_key_space_from_factor);
   function("createNullSpace", create_null_space);
   function("createLayerEditor", create_layer_editor);
   function("residuals", compute_residuals);

@@ -13,7 +13,8 @@ Napi::Function KeySpaceHandle::define(Napi::Env env) {
        InstanceAccessor<&KeySpaceHandle::smallest_pivot>("smallestPivot"),
        InstanceAccessor<&KeySpaceHandle::largest_pivot>("largestPivot"),
        InstanceAccessor<&KeySpaceHandle::ridge>("ridge"), InstanceMethod<&KeySpaceHandle::whiten>("whiten"),
-       InstanceMethod<&KeySpaceHandle::lift>("lift"), dispose_method()});
+       InstanceMethod<&KeySpaceHandle::lift>("lift"), InstanceMethod<&KeySpaceHandle::factor>("factor"),
+       dispose_method()});
 }
 
 Napi::Value KeySpaceHandle::width(const Napi::CallbackInfo& info) {
@@ -64,6 +65,10 @@ Napi::Value KeySpaceHandle::lift(const Napi::CallbackInfo& info) {
       give_doubles);
 }
 
+Napi::Value KeySpaceHandle::factor(const Napi::CallbackInfo& info) {
+  return promise(info.Env(), nullptr, [space = native(info.Env())] { return space->factor(); }, give_doubles);
+}
+
 Napi::Value create_key_space(const Napi::CallbackInfo& info) {
   const double ridge = number(info[1], "ridge");
   return promise(
@@ -71,6 +76,17 @@ Napi::Value create_key_space(const Napi::CallbackInfo& info) {
       [covariance = MatrixHandle::unwrap(info.Env(), info[0]), ridge] {
         Matrix<double> storage;
         return KeySpace::from_covariance(covariance->backend, covariance->as_doubles(storage), ridge);
+      },
+      KeySpaceHandle::wrap);
+}
+
+Napi::Value create_key_space_from_factor(const Napi::CallbackInfo& info) {
+  const double ridge = number(info[1], "ridge");
+  return promise(
+      info.Env(), nullptr,
+      [factor = MatrixHandle::unwrap(info.Env(), info[0]), ridge] {
+        Matrix<double> storage;
+        return KeySpace::from_factor(factor->backend, factor->as_doubles(storage), ridge);
       },
       KeySpaceHandle::wrap);
 }

@@ -24,10 +24,12 @@ class KeySpaceHandle final : public Handle<KeySpaceHandle, const KeySpace> {
   Napi::Value ridge(const Napi::CallbackInfo& info);
   Napi::Value whiten(const Napi::CallbackInfo& info);
   Napi::Value lift(const Napi::CallbackInfo& info);
+  Napi::Value factor(const Napi::CallbackInfo& info);
 };
 
-/// createKeySpace(covariance, ridge), createNullSpace(covariance, threshold)
+/// createKeySpace(covariance, ridge), createKeySpaceFromFactor(factor, ridge), createNullSpace(covariance, threshold)
 Napi::Value create_key_space(const Napi::CallbackInfo& info);
+Napi::Value create_key_space_from_factor(const Napi::CallbackInfo& info);
 Napi::Value create_null_space(const Napi::CallbackInfo& info);
 
 }  // namespace lyaplock::addon

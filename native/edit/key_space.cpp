@@ -80,32 +80,21 @@ std::shared_ptr<const KeySpace> KeySpace::from_covariance(std::shared_ptr<Backen
     space->ridge_ = ridge * trace / static_cast<double>(d);
     for (double& element : diagonal) element += space->ridge_;
   }
-  const double largest = largest_eigenvalue(*backend, d, [&](MatrixView<double> x) {
-    Matrix<double> product(*backend, 1, d);
-    backend->copy(x, product);
-    backend->gemm(Transpose::no, Transpose::no, 1.0, x, covariance, space->ridge_, product);
-    backend->copy(product, x);
-  });
-
-  space->basis_ = Matrix<double>(*backend, d, d);
-  backend->copy(covariance, space->basis_);
-  if (ridge > 0) add_to_diagonal(*backend, space->ridge_, space->basis_);
-  if (const std::size_t minor = backend->potrf(space->basis_); minor != 0)
-    throw_singular(minor, d, diagonal[minor - 1] == 0);
+  Matrix<double> factor(*backend, d, d);
+  backend->copy(covariance, factor);
+  if (ridge > 0) add_to_diagonal(*backend, space->ridge_, factor);
+  if (const std::size_t minor = backend->potrf(factor); minor != 0) throw_singular(minor, d, diagonal[minor - 1] == 0);
 
   // A pivot is what is left of a diagonal element when all rows before it have been taken out: relative to the element
   // it tells how far the row is from being a combination of those.
   const double rounding = static_cast<double>(d) * std::numeric_limits<double>::epsilon();
-  space->smallest_pivot_ = INFINITY;
   double smallest_share = INFINITY;
   std::size_t weakest = 0;
-  const std::vector<double> roots = download_diagonal(*backend, space->basis_);
+  const std::vector<double> roots = download_diagonal(*backend, factor);
   for (std::size_t i = 0; i < d; ++i) {
-    const double pivot = roots[i] * roots[i];
-    space->smallest_pivot_ = std::min(space->smallest_pivot_, pivot);
-    space->largest_pivot_ = std::max(space->largest_pivot_, pivot);
-    if (pivot / diagonal[i] < smallest_share) {
-      smallest_share = pivot / diagonal[i];
+    const double share = roots[i] * roots[i] / diagonal[i];
+    if (share < smallest_share) {
+      smallest_share = share;
       weakest = i + 1;
     }
   }
@@ -116,13 +105,56 @@ std::shared_ptr<const KeySpace> KeySpace::from_covariance(std::shared_ptr<Backen
                     " of " + std::to_string(d) + ", only " + to_text(smallest_share) +
                     " is not a combination of the rows before it. Gather it over more tokens, or allow a ridge");
 
-  const double inverse_of_smallest = largest_eigenvalue(*backend, d, [&](MatrixView<double> x) {
-    backend->trsm(Side::right, Transpose::yes, space->basis_, x);
-    backend->trsm(Side::right, Transpose::no, space->basis_, x);
-  });
-  space->condition_ = std::max(1.0, largest * inverse_of_smallest);
   space->backend_ = std::move(backend);
+  space->take_factor(std::move(factor));
   return space;
+}
+
+std::shared_ptr<const KeySpace> KeySpace::from_factor(std::shared_ptr<Backend> backend, ConstMatrixView<double> factor,
+                                                      double ridge) {
+  const std::size_t d = factor.rows;
+  if (d == 0 || factor.cols != d)
+    throw Error(ErrorCode::shape, "A factor must be square; received " + shape_of(factor));
+  if (!backend->all_finite(factor))
+    throw Error(ErrorCode::not_finite, "The factor of a second moment holds NaN or infinity; factor it anew");
+  for (const double root : download_diagonal(*backend, factor))
+    if (!(root > 0))
+      throw Error(ErrorCode::invalid_argument, "The diagonal of a factor must be positive; received " + to_text(root));
+  std::shared_ptr<KeySpace> space(new KeySpace);
+  Matrix<double> copy(*backend, d, d);
+  backend->copy(factor, copy);
+  space->ridge_ = ridge;
+  space->backend_ = std::move(backend);
+  space->take_factor(std::move(copy));
+  return space;
+}
+
+void KeySpace::take_factor(Matrix<double> factor) {
+  const std::size_t d = factor.rows();
+  for (std::size_t row = 0; row + 1 < d; ++row)
+    backend_->fill(0.0, factor.view().row_range(row, 1).column_range(row + 1, d - row - 1));
+  basis_ = std::move(factor);
+
+  smallest_pivot_ = INFINITY;
+  for (const double root : download_diagonal(*backend_, basis_)) {
+    smallest_pivot_ = std::min(smallest_pivot_, root * root);
+    largest_pivot_ = std::max(largest_pivot_, root * root);
+  }
+  Matrix<double> product(*backend_, 1, d);
+  const double largest = largest_eigenvalue(*backend_, d, [&](MatrixView<double> x) {  // x L L^T
+    backend_->gemm(Transpose::no, Transpose::no, 1.0, x, basis_.view(), 0.0, product);
+    backend_->gemm(Transpose::no, Transpose::yes, 1.0, product.view(), basis_.view(), 0.0, x);
+  });
+  const double inverse_of_smallest = largest_eigenvalue(*backend_, d, [&](MatrixView<double> x) {
+    backend_->trsm(Side::right, Transpose::yes, basis_, x);
+    backend_->trsm(Side::right, Transpose::no, basis_, x);
+  });
+  condition_ = std::max(1.0, largest * inverse_of_smallest);
+}
+
+Matrix<double> KeySpace::factor() const {
+  if (!is_white()) throw Error(ErrorCode::invalid_argument, "A null space has no factor");
+  return basis_.share();
 }
 
 std::shared_ptr<const KeySpace> KeySpace::from_null_space(std::shared_ptr<Backend> backend,

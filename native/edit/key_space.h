@@ -23,6 +23,10 @@ class KeySpace {
   /// not_positive_definite (indefinite, or singular to working precision, with the row), ill_conditioned.
   static std::shared_ptr<const KeySpace> from_covariance(std::shared_ptr<Backend> backend,
                                                          ConstMatrixView<double> covariance, double ridge);
+  /// The same from a factor L [d, d] made before, of which the lower triangle is read; `ridge` is what was added to
+  /// every diagonal element of C. ErrorCode::shape, not_finite, invalid_argument unless its diagonal is positive.
+  static std::shared_ptr<const KeySpace> from_factor(std::shared_ptr<Backend> backend, ConstMatrixView<double> factor,
+                                                     double ridge);
   /// Keeps the directions of eigenvalues below `threshold` > 0. ErrorCode::shape, not_finite, not_symmetric;
   /// invalid_argument if there is no such direction.
   static std::shared_ptr<const KeySpace> from_null_space(std::shared_ptr<Backend> backend,
@@ -36,6 +40,10 @@ class KeySpace {
   void lift(ConstMatrixView<double> whitened, MatrixView<double> out) const;
   /// tr(D C D^T) of the drift D = lift(D~) of whitened rows D~ [m, rank].
   [[nodiscard]] double preservation_loss(ConstMatrixView<double> whitened_drift) const;
+
+  /// L, [d, d], with zeros above its diagonal; the key space's own memory. ErrorCode::invalid_argument for a null
+  /// space.
+  [[nodiscard]] Matrix<double> factor() const;
 
   [[nodiscard]] std::size_t width() const { return basis_.cols(); }
   [[nodiscard]] std::size_t rank() const { return basis_.rows(); }
@@ -57,10 +65,11 @@ class KeySpace {
 
  private:
   KeySpace() = default;
+  void take_factor(Matrix<double> factor);
   void check_width(ConstMatrixView<double> rows, std::size_t width, const char* name) const;
 
   std::shared_ptr<Backend> backend_;
-  Matrix<double> basis_;        // L in the lower triangle, or U
+  Matrix<double> basis_;        // L with zeros above its diagonal, or U
   Matrix<double> eigenvalues_;  // of U's rows, [1, rank]; empty for L
   double condition_ = 1;
   double smallest_pivot_ = 0;

@@ -10,6 +10,8 @@ import { checkLayers } from "./hyperparameters.js";
 export interface SecondMoment {
   covariance: NativeMatrix;
   count: number;
+  /** Reads the Cholesky factor L of C, [d, d], where it was kept; the caller disposes of it. */
+  factor?(): Promise<NativeMatrix>;
 }
 
 /** What a model's layers look at on ordinary text: C for each edited layer. */

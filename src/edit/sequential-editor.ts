@@ -1,7 +1,7 @@
 import type { Fact } from "../data/records.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel } from "../model/language-model.js";
-import type { LedgerBatch, NativeMatrix } from "../native/addon.js";
+import type { LedgerBatch, NativeKeySpace, NativeMatrix } from "../native/addon.js";
 import { addon, call } from "../native/index.js";
 import { inBatches } from "./batches.js";
 import { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./context-templates.js";
@@ -9,7 +9,7 @@ import { checkLayers, defaultHyperparameters, type Hyperparameters } from "./hyp
 import { beginKeys } from "./keys.js";
 import type { EditingMethod, LayerMethod, LayerState } from "./methods/index.js";
 import type { BatchReport, LayerReport } from "./report.js";
-import type { SecondMoments } from "./second-moments.js";
+import type { SecondMoment, SecondMoments } from "./second-moments.js";
 import { optimizeValues } from "./values.js";
 
 export interface EditorOptions {
@@ -255,7 +255,8 @@ async function methodForLayer(
   if (layer >= layers) {
     throw new LyaplockError("ERR_INVALID_ARGUMENT", `there is no layer ${layer} in ${model.name}; it has ${layers}`);
   }
-  const { covariance } = moments.get(layer);
+  const moment = moments.get(layer);
+  const { covariance } = moment;
   if (covariance.rows !== feedForwardWidth || covariance.cols !== feedForwardWidth) {
     const found = `[${covariance.rows}, ${covariance.cols}]`;
     throw new LyaplockError(
@@ -263,11 +264,21 @@ async function methodForLayer(
       `the second moment of layer ${layer} is ${found}; ${model.name} needs [${feedForwardWidth}, ${feedForwardWidth}]`,
     );
   }
-  const keySpace = await call(() => addon().createKeySpace(covariance, ridge));
+  const keySpace = await keySpaceOf(moment, ridge);
   try {
     return await method.forLayer(layer, keySpace, width, hyperparameters);
   } finally {
     keySpace.dispose(); // the method's own work keeps it alive
+  }
+}
+
+async function keySpaceOf({ covariance, factor }: SecondMoment, ridge: number): Promise<NativeKeySpace> {
+  if (factor === undefined || ridge !== 0) return call(() => addon().createKeySpace(covariance, ridge));
+  const kept = await factor();
+  try {
+    return await call(() => addon().createKeySpaceFromFactor(kept, ridge));
+  } finally {
+    kept.dispose();
   }
 }
 

@@ -201,6 +201,9 @@ export interface NativeKeySpace {
   whiten(keys: NativeMatrix): Promise<NativeMatrix>;
   /** L⁻ᵀ k̃ or Uᵀ k̃ for every row: [n, rank] → [n, d]. */
   lift(whitened: NativeMatrix): Promise<NativeMatrix>;
+  /** L, [d, d] float64, with zeros above its diagonal: the key space's own memory, not to be written to.
+   * ERR_INVALID_ARGUMENT for a null space. */
+  factor(): Promise<NativeMatrix>;
   dispose(): void;
 }
 
@@ -346,6 +349,8 @@ export interface NativeAddon {
   createSecondMomentFromSum(sum: NativeMatrix, count: number, precision: MomentPrecision): Promise<NativeSecondMoment>;
   /** Factors C [d, d]; a positive `ridge` ε adds ε·tr(C)/d to the diagonal. ERR_NOT_POSITIVE_DEFINITE names the pivot. */
   createKeySpace(covariance: NativeMatrix, ridge: number): Promise<NativeKeySpace>;
+  /** The same from what `factor` gave; `ridge` is what was added to every diagonal element before. */
+  createKeySpaceFromFactor(factor: NativeMatrix, ridge: number): Promise<NativeKeySpace>;
   /** The eigenvectors of C [d, d] with eigenvalues below `threshold`. ERR_INVALID_ARGUMENT if there are none. */
   createNullSpace(covariance: NativeMatrix, threshold: number): Promise<NativeKeySpace>;
   createLayerEditor(keySpace: NativeKeySpace, valueWidth: number, memory: EditorMemory): Promise<NativeLayerEditor>;
