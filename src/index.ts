@@ -5,13 +5,26 @@
  */
 export { type Dataset, datasets, openDataset, readFacts } from "./data/index.js";
 export type { CounterFactRecord, Fact } from "./data/records.js";
-export { cachedSecondMoments, readSecondMoments, writeSecondMoments } from "./data/second-moments-files.js";
+export {
+  type CachedMomentsOptions,
+  type CollectionEstimate,
+  cachedSecondMoments,
+  readSecondMoments,
+  writeSecondMoments,
+} from "./data/second-moments-files.js";
 export { checkFacts, type FactCheck } from "./edit/checks.js";
 export { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./edit/context-templates.js";
 export { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "./edit/hyperparameters.js";
 export { type EditingMethod, type LyapLockOptions, methods } from "./edit/methods/index.js";
 export type { BatchReport, LayerReport, ValueReport } from "./edit/report.js";
-export { type CollectOptions, collectSecondMoments, SecondMoments } from "./edit/second-moments.js";
+export {
+  type CollectedFrom,
+  type CollectionState,
+  type CollectionStore,
+  type CollectOptions,
+  collectSecondMoments,
+  SecondMoments,
+} from "./edit/second-moments.js";
 export {
   type EditOptions,
   type EditorOptions,

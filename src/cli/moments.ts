@@ -1,33 +1,97 @@
-import type { Command } from "commander";
-import { table } from "../report/index.js";
-import { collectMoments } from "../run/index.js";
-import { addCommonOptions, addModelOption, type CommonOptions, layersOption } from "./options.js";
+import { type Command, Option } from "commander";
+import { describeListedMoments, table } from "../report/index.js";
+import { collectMoments, listMoments, pruneMoments, verifyMoments } from "../run/index.js";
+import { addCommonOptions, type CommonOptions, layersOption, modelOption, positiveInteger } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
 interface MomentsCommandOptions extends CommonOptions {
-  model: string;
+  model?: string;
   text?: string[];
   layers?: number[];
+  maxLength?: number;
+  tokens?: number;
+  precision?: "float64" | "float32";
   out?: string;
+  list?: boolean;
+  verify?: boolean;
+  prune?: boolean;
 }
 
 export function addMomentsCommand(program: Command, runtime: Runtime): void {
-  const command = addModelOption(program.command("moments"))
+  const command = program
+    .command("moments")
     .summary("collects second moments, the measure of what a model knows already")
     .description(
       "Collects the second moment of what enters the down-projection of each layer, over texts. It stands for what the " +
         "model knows already. It is kept in the cache, so that edit and run with the same texts find it; --out writes it too.",
     )
+    .addOption(modelOption())
     .option("--text <file...>", "texts: one a line, or a JSON array of strings (the built-in model has its own)")
     .addOption(layersOption("layers (default: those that would be edited)"))
-    .option("--out <dir>", "write layer-<i>.safetensors here, for --moments");
+    .addOption(
+      new Option("--max-length <n>", "tokens of a text that are used (default: the model's positions)").argParser(
+        positiveInteger,
+      ),
+    )
+    .addOption(new Option("--tokens <n>", "stop after so many tokens (default: all)").argParser(positiveInteger))
+    .addOption(
+      new Option("--precision <name>", "of products of keys; float32 is faster").choices(["float64", "float32"]),
+    )
+    .option("--out <dir>", "write layer-<i>.safetensors here, for --moments")
+    .addOption(alone("--list", "list what is in the cache"))
+    .addOption(alone("--verify", "compare the cache with its checksums, and set aside what is damaged"))
+    .addOption(alone("--prune", "remove from the cache all that is damaged, unfinished or left over"));
   addCommonOptions(command).action(async (options: MomentsCommandOptions) => {
-    const { model, text, layers, out } = options;
-    const result = await collectMoments({ model, text, layers, directory: out }, runtime.progress, runtime.signal);
-    printResult(runtime, options, result, () => {
-      const rows = result.layers.map(({ layer, tokens }) => [String(layer), String(tokens)]);
-      const columns = ["layer", "tokens"].map((heading) => ({ heading, align: "right" as const }));
-      return `${table(columns, rows)}\n\nSecond moments of ${result.model} are in ${result.directory}`;
-    });
+    if (options.list) return list(options, runtime);
+    if (options.verify) return verify(options, runtime);
+    if (options.prune) return prune(options, runtime);
+    return collect(command, options, runtime);
+  });
+}
+
+const others = ["list", "verify", "prune", "model", "text", "layers", "maxLength", "tokens", "precision", "out"];
+
+/** An option that takes the place of collecting. */
+function alone(flag: string, description: string): Option {
+  return new Option(flag, description).conflicts(others.filter((name) => `--${name}` !== flag));
+}
+
+async function collect(command: Command, options: MomentsCommandOptions, runtime: Runtime): Promise<void> {
+  const { model, text, layers, maxLength, tokens, precision, out } = options;
+  if (model === undefined)
+    return command.error("error: required option '--model <source>' not specified", { exitCode: 2 });
+  runtime.onStopped = async () => "The same command goes on from where the sums were last kept.";
+  const asked = { model, text, layers, maxLength, tokens, precision, directory: out };
+  const result = await collectMoments(asked, runtime.progress, runtime.signal);
+  printResult(runtime, options, result, () => {
+    const rows = result.layers.map(({ layer, tokens }) => [String(layer), String(tokens)]);
+    const columns = ["layer", "tokens"].map((heading) => ({ heading, align: "right" as const }));
+    return `${table(columns, rows)}\n\nSecond moments of ${result.model} are in ${result.directory}`;
+  });
+}
+
+async function list(options: MomentsCommandOptions, runtime: Runtime): Promise<void> {
+  const listed = await listMoments(runtime.signal);
+  printResult(runtime, options, listed, () => describeListedMoments(listed));
+}
+
+/** Fails when something is damaged, like the edit that would have used it would not. */
+async function verify(options: MomentsCommandOptions, runtime: Runtime): Promise<void> {
+  const verified = await verifyMoments(runtime.progress, runtime.signal);
+  printResult(runtime, options, verified, () => {
+    const { directory, entries, damaged } = verified;
+    const found = damaged.map(({ path, reason }) => `Damaged and set aside: ${path} (${reason})`);
+    const verdict = damaged.length === 0 ? ["Every entry is whole."] : found;
+    return [describeListedMoments({ directory, entries }), ...verdict].join("\n\n");
+  });
+  if (verified.damaged.length > 0) process.exitCode = 1;
+}
+
+async function prune(options: MomentsCommandOptions, runtime: Runtime): Promise<void> {
+  const pruned = await pruneMoments(runtime.signal);
+  printResult(runtime, options, pruned, () => {
+    const { directory, removed, bytes } = pruned;
+    if (removed.length === 0) return `There is nothing to remove from ${directory}`;
+    return `${describeListedMoments({ directory, entries: removed })}\n\nRemoved; ${(bytes / 2 ** 20).toFixed(1)} MiB are free again.`;
   });
 }

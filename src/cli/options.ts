@@ -30,7 +30,11 @@ export function addCommonOptions(command: Command): Command {
 }
 
 export function addModelOption(command: Command): Command {
-  return command.requiredOption("--model <source>", "builtin:atlas, or a directory with config.json and safetensors");
+  return command.addOption(modelOption().makeOptionMandatory());
+}
+
+export function modelOption(): Option {
+  return new Option("--model <source>", "builtin:atlas, or a directory with config.json and safetensors");
 }
 
 export function addEditingOptions(command: Command): Command {

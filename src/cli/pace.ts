@@ -1,3 +1,4 @@
+import { duration } from "../base/duration.js";
 import type { Progress } from "../run/events.js";
 
 /** How fast a stage moves, judged by what this process has done of it. */
@@ -20,13 +21,4 @@ export class Pace {
     const left = of === undefined || done >= of ? "" : `, ${duration((of - done) / rate)} left`;
     return `${rate >= 100 ? rate.toFixed(0) : rate.toPrecision(2)} ${unit}/s${left}`;
   }
-}
-
-/** "40 s", "3 min 20 s", "2 h 05 min". */
-export function duration(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
-  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }

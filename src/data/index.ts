@@ -4,8 +4,15 @@ export { readFacts, type UnreadableFact } from "./facts.js";
 export type { CounterFactRecord, Fact } from "./records.js";
 export {
   type CachedMomentsOptions,
+  type CollectionEstimate,
   cachedSecondMoments,
   readSecondMoments,
   writeSecondMoments,
 } from "./second-moments-files.js";
+export {
+  type ListedMoment,
+  listSecondMoments,
+  pruneSecondMoments,
+  verifySecondMoments,
+} from "./second-moments-listing.js";
 export { readTexts } from "./texts.js";

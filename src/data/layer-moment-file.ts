@@ -22,12 +22,8 @@ export async function writeLayerMoment(
  * @throws ERR_FILE, ERR_MODEL_FORMAT, ERR_SHAPE unless it is [width, width], ERR_NOT_FINITE
  */
 export async function readLayerMoment(file: string, width: number): Promise<SecondMoment> {
-  const { tensors, metadata } = await call(() => addon().readTensors(file));
-  const { [TENSOR]: covariance, ...others } = tensors;
-  for (const other of Object.values(others)) other.dispose();
-  if (!covariance) throw new LyaplockError("ERR_MODEL_FORMAT", `${file} holds no tensor "${TENSOR}"`);
+  const { matrix: covariance, metadata } = await readSquare(file, TENSOR, width);
   try {
-    checkWidth(covariance, width, file);
     await checkFinite(covariance, file);
     return { covariance, count: readCount(metadata.count, file) };
   } catch (error) {
@@ -36,13 +32,25 @@ export async function readLayerMoment(file: string, width: number): Promise<Seco
   }
 }
 
-function checkWidth({ rows, cols }: NativeMatrix, width: number, file: string): void {
-  if (rows === width && cols === width) return;
+/**
+ * One tensor [width, width] of a safetensors file, and the metadata of the file; the caller disposes of the matrix.
+ *
+ * @throws ERR_FILE, ERR_MODEL_FORMAT, ERR_SHAPE
+ */
+export async function readSquare(
+  file: string,
+  name: string,
+  width: number,
+): Promise<{ matrix: NativeMatrix; metadata: Record<string, string> }> {
+  const { tensors, metadata } = await call(() => addon().readTensors(file));
+  const { [name]: matrix, ...others } = tensors;
+  for (const other of Object.values(others)) other.dispose();
+  if (!matrix) throw new LyaplockError("ERR_MODEL_FORMAT", `${file} holds no tensor "${name}"`);
+  const { rows, cols } = matrix;
+  if (rows === width && cols === width) return { matrix, metadata };
+  matrix.dispose();
   const wanted = `the down-projection's input is ${width} wide, so it must be [${width}, ${width}]`;
-  throw new LyaplockError(
-    "ERR_SHAPE",
-    `${file}: "${TENSOR}" is [${rows}, ${cols}]; ${wanted}. Is it of another model?`,
-  );
+  throw new LyaplockError("ERR_SHAPE", `${file}: "${name}" is [${rows}, ${cols}]; ${wanted}. Is it of another model?`);
 }
 
 async function checkFinite(covariance: NativeMatrix, file: string): Promise<void> {

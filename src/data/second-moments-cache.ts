@@ -1,121 +1,134 @@
-import { createHash } from "node:crypto";
-import { mkdir, rename } from "node:fs/promises";
-import path from "node:path";
-import { z } from "zod";
-import { contentHash } from "../base/content-hash.js";
+import { mkdir } from "node:fs/promises";
 import { fileError } from "../base/file-error.js";
-import { readJsonFile } from "../base/json-file.js";
-import { writeWhole } from "../base/write-whole.js";
-import { collectSecondMoments, type SecondMoment, SecondMoments } from "../edit/second-moments.js";
+import { Lock } from "../base/lock.js";
+import {
+  bytesOfSums,
+  type CollectedFrom,
+  checkCollection,
+  collectSecondMoments,
+  countTokens,
+  type SecondMoment,
+  SecondMoments,
+} from "../edit/second-moments.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel } from "../model/language-model.js";
-import { cacheDirectory } from "./cache-directory.js";
-import { readLayerMoment, writeLayerMoment } from "./layer-moment-file.js";
+import { MomentEntry, type OnDamaged } from "./second-moments-entry.js";
+import { MomentsPlace, momentsDirectory } from "./second-moments-place.js";
+import { UnfinishedCollection } from "./second-moments-unfinished.js";
 import { readTexts } from "./texts.js";
 
-/** Changes when the way moments are computed does, so that old entries are left alone. */
-const VERSION = 1;
-
-/** Written after the tensor file: an entry without it was not finished. */
-const entrySchema = z.looseObject({ sha256: z.string() });
-
-export interface CachedMomentsOptions {
+/** What a collection will use and take. */
+export interface CollectionEstimate {
   layers: readonly number[];
+  texts: number;
+  tokens: number;
+  /** Memory of the sums, beside the model. */
+  bytes: number;
+}
+
+export interface CachedMomentsOptions extends CollectedFrom {
+  /** Before the first forward pass; not called when everything was in the cache. */
+  onBegin?(estimate: CollectionEstimate): void;
+  /** After it, when an interrupted collection goes on. */
+  onResumed?(done: { texts: number; tokens: number }): void;
   onProgress?(progress: { tokens: number; texts: number }): void;
   /** Told of an entry that was set aside because it cannot be trusted; it is computed again. */
-  onDamaged?(entry: { path: string; movedTo: string; reason: string }): void;
-  signal?: AbortSignal;
+  onDamaged?: OnDamaged;
+  /** Told, in a sentence, that another process collects the same and is waited for. */
+  onWait?(who: string): void;
+  /** Seconds of work that an interruption may cost; 60 by default. */
+  keepEverySeconds?: number;
+  signal?: AbortSignal | undefined;
 }
 
 /**
  * Second moments of a model over the texts of some files: from the cache where they have been computed before. An entry
- * belongs to the content of model and texts, not to their names (Q21), and to one layer.
+ * belongs to the content of model and texts, and to how they were used; not to the model's name (Q21).
+ *
+ * Of processes that want the same one collects, and the others wait for it. A collection that was interrupted goes on.
  *
  * @throws as `collectSecondMoments` and `readTexts`; ERR_FILE when the cache cannot be written.
  */
 export async function cachedSecondMoments(
   model: LanguageModel,
   textFiles: readonly string[],
-  { layers, onProgress, onDamaged, signal }: CachedMomentsOptions,
+  options: CachedMomentsOptions,
 ): Promise<SecondMoments> {
-  const entries = await findEntries(model, textFiles, layers);
+  checkCollection(model, options);
+  const { onDamaged, onWait, signal } = options;
+  const width = model.config.feedForwardWidth;
+  const place = await MomentsPlace.of(model, textFiles, options);
+  const entries = options.layers.map((layer) => new MomentEntry(place.entry(layer)));
   const moments = new Map<number, SecondMoment>();
-  for (const entry of entries) {
-    const moment = await readEntry(entry, model.config.feedForwardWidth, onDamaged);
-    if (moment) moments.set(entry.layer, moment);
-  }
-  const missing = entries.filter(({ layer }) => !moments.has(layer));
-  if (missing.length > 0) {
-    const collected = await collectSecondMoments(model, readAllTexts(textFiles, signal), {
-      layers: missing.map(({ layer }) => layer),
-      onProgress,
-      signal,
-    });
-    for (const entry of missing) {
-      moments.set(entry.layer, collected.get(entry.layer));
-      await writeEntry(entry, collected.get(entry.layer), model.name);
+  const read = async (from: (entry: MomentEntry) => Promise<SecondMoment | undefined>) => {
+    for (const entry of entries) {
+      const moment = moments.has(entry.layer) ? undefined : await from(entry);
+      if (moment !== undefined) moments.set(entry.layer, moment);
     }
+    return entries.filter(({ layer }) => !moments.has(layer));
+  };
+  try {
+    if ((await read((entry) => entry.readIfWhole(width))).length > 0) {
+      await makeDirectory();
+      const lock = await Lock.acquireWhenFree(place.lock, { onWait, signal });
+      try {
+        // Whoever held the lock may have made them.
+        const missing = await read((entry) => entry.readOrSetAside(width, onDamaged));
+        if (missing.length > 0) await collectInto(place, missing, model, textFiles, options);
+        const unreadable = await read((entry) => entry.readOrSetAside(width, onDamaged));
+        if (unreadable.length > 0) {
+          const what = `the second moments in ${momentsDirectory()} are not what was written just now; is the disk sound?`;
+          throw new LyaplockError("ERR_FILE", what);
+        }
+      } finally {
+        await lock.release();
+      }
+    }
+    return SecondMoments.fromMatrices(moments);
+  } catch (error) {
+    for (const { covariance } of moments.values()) covariance.dispose();
+    throw error;
   }
-  return SecondMoments.fromMatrices(moments);
 }
 
-interface Entry {
-  layer: number;
-  tensorFile: string;
-  entryFile: string;
-}
-
-async function findEntries(
+/** Collects what is missing, and makes entries of it. */
+async function collectInto(
+  place: MomentsPlace,
+  missing: readonly MomentEntry[],
   model: LanguageModel,
   textFiles: readonly string[],
-  layers: readonly number[],
-): Promise<Entry[]> {
-  const folder = path.join(cacheDirectory(), "second-moments");
-  const [modelHash, textHash] = [await model.contentHash(), await contentHash(textFiles)];
-  return layers.map((layer) => {
-    const identity = [VERSION, modelHash, layer, textHash, model.config.positions].join("\n");
-    const stem = path.join(folder, createHash("sha256").update(identity).digest("hex"));
-    return { layer, tensorFile: `${stem}.safetensors`, entryFile: `${stem}.json` };
+  options: CachedMomentsOptions,
+): Promise<void> {
+  const { precision = "float64", maxLength = model.config.positions, keepEverySeconds = 60, onDamaged } = options;
+  const layers = missing.map(({ layer }) => layer);
+  const from: CollectedFrom = { layers, precision, maxLength, tokens: options.tokens };
+  const texts = () => readAllTexts(textFiles, options.signal);
+  const counted = await countTokens(model, texts(), from, options.signal);
+  options.onBegin?.({ layers, ...counted, bytes: bytesOfSums(model, from) });
+  const store = new UnfinishedCollection(place.unfinished(layers), layers, {
+    width: model.config.feedForwardWidth,
+    precision,
+    everySeconds: keepEverySeconds,
+    onResumed: (done) => options.onResumed?.(done),
+    onDamaged,
   });
-}
-
-async function readEntry(
-  { tensorFile, entryFile }: Entry,
-  width: number,
-  onDamaged: CachedMomentsOptions["onDamaged"],
-): Promise<SecondMoment | undefined> {
+  const { onProgress, signal } = options;
+  const collected = await collectSecondMoments(model, texts(), { ...from, store, onProgress, signal });
   try {
-    const { sha256 } = entrySchema.parse(await readJsonFile(entryFile, "ERR_FILE"));
-    const found = await contentHash([tensorFile]);
-    if (found !== sha256) throw new LyaplockError("ERR_FILE", `its checksum is ${found}, not ${sha256}`);
-    return await readLayerMoment(tensorFile, width);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    const movedTo = `${tensorFile}.damaged`;
-    await rename(tensorFile, movedTo).catch(() => {}); // it may be the tensor file that is missing
-    onDamaged?.({ path: tensorFile, movedTo, reason: (error as Error).message });
-    return undefined;
+    const made = { model: model.name, precision, maxLength };
+    for (const entry of missing) await entry.write(collected.get(entry.layer), made);
+    await store.remove();
+  } finally {
+    collected.dispose();
   }
 }
 
-/** True when there is no entry, or only a tensor file whose entry was never finished. */
-function isMissing(error: unknown): boolean {
-  const cause = error instanceof LyaplockError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
-  return cause?.code === "ENOENT" && cause.path?.endsWith(".json") === true;
-}
-
-async function writeEntry(
-  { layer, tensorFile, entryFile }: Entry,
-  moment: SecondMoment,
-  modelName: string,
-): Promise<void> {
+async function makeDirectory(): Promise<void> {
+  const directory = momentsDirectory();
   try {
-    await mkdir(path.dirname(tensorFile), { recursive: true });
-    await writeLayerMoment(tensorFile, moment, { layer: String(layer), model: modelName });
-    const entry = { sha256: await contentHash([tensorFile]), layer, model: modelName, tokens: moment.count };
-    await writeWhole(entryFile, `${JSON.stringify(entry, null, 2)}\n`);
+    await mkdir(directory, { recursive: true });
   } catch (error) {
-    throw fileError("write second moments into the cache,", tensorFile, error);
+    throw fileError("make the directory", directory, error);
   }
 }
 

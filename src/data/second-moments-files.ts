@@ -4,7 +4,7 @@ import { fileError } from "../base/file-error.js";
 import { type SecondMoment, SecondMoments } from "../edit/second-moments.js";
 import { readLayerMoment, writeLayerMoment } from "./layer-moment-file.js";
 
-export { type CachedMomentsOptions, cachedSecondMoments } from "./second-moments-cache.js";
+export { type CachedMomentsOptions, type CollectionEstimate, cachedSecondMoments } from "./second-moments-cache.js";
 
 /**
  * Second moments from a directory with a file layer-<i>.safetensors for every layer: tensor `second_moment` [d, d], metadata

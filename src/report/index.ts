@@ -1,5 +1,6 @@
 export { describeChecks } from "./checks.js";
 export { describeLayers, type Standing, standing } from "./layers.js";
 export { describeMetrics } from "./metrics.js";
+export { describeListedMoments } from "./moments.js";
 export { describeExamples, describeSeconds, describeSkipped, describeWeightChanges } from "./outcome.js";
 export { figure, quoted, table } from "./table.js";

@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
-import { cacheDirectory, writeSecondMoments } from "../data/index.js";
+import { cacheDirectory, cachedSecondMoments, writeSecondMoments } from "../data/index.js";
 import { loadModel } from "../model/load.js";
-import { chooseHyperparameters, chooseSecondMoments } from "./editing-inputs.js";
+import type { MomentPrecision } from "../native/addon.js";
+import { collectionEvents } from "./collection-events.js";
+import { chooseHyperparameters, textsFor } from "./editing-inputs.js";
 import type { RunEvents } from "./events.js";
 
 export interface MomentsOptions {
@@ -10,33 +12,47 @@ export interface MomentsOptions {
   text?: string[];
   /** Layers; those that would be edited if left out. */
   layers?: number[];
+  /** Tokens of a text that are used; all that the model has positions for if left out. */
+  maxLength?: number;
+  /** Tokens after which to stop. */
+  tokens?: number;
+  precision?: MomentPrecision;
   /** Also write them here, as layer-<i>.safetensors. */
   directory?: string;
 }
 
+/** Layers, the tokens they were collected over, and where they are. */
+export interface CollectedMoments {
+  model: string;
+  layers: { layer: number; tokens: number }[];
+  directory: string;
+}
+
 /** Collects second moments into the cache, where every later edit of the model finds them. */
 export async function collectMoments(
-  { model: source, text, layers, directory }: MomentsOptions,
+  { model: source, text, layers, maxLength, tokens, precision = "float64", directory }: MomentsOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
-): Promise<{ model: string; layers: { layer: number; tokens: number }[]; directory: string }> {
+): Promise<CollectedMoments> {
   const model = await loadModel(source, { signal });
   try {
-    const sources = {
-      text: text ?? null,
-      layers: layers ?? null,
-      hparams: null,
-      contextTemplates: null,
-      moments: null,
-      seed: 42,
-    };
+    const sources = { layers: layers ?? null, hparams: null, text: text ?? null };
     const chosen = (await chooseHyperparameters(model, sources)).layers;
-    const moments = await chooseSecondMoments(model, chosen, sources, events, signal);
-    const place = directory === undefined ? cacheDirectory() : resolve(directory);
-    if (directory !== undefined) await writeSecondMoments(place, moments, { model: await model.contentHash() });
-    const counted = chosen.map((layer) => ({ layer, tokens: moments.get(layer).count }));
-    moments.dispose();
-    return { model: model.name, layers: counted, directory: place };
+    const moments = await cachedSecondMoments(model, textsFor(model, sources), {
+      ...{ layers: chosen, maxLength, tokens, precision, signal },
+      ...collectionEvents(events),
+    });
+    try {
+      const place = directory === undefined ? cacheDirectory() : resolve(directory);
+      if (directory !== undefined) {
+        const cap = String(maxLength ?? model.config.positions);
+        await writeSecondMoments(place, moments, { model: await model.contentHash(), precision, maxLength: cap });
+      }
+      const counted = chosen.map((layer) => ({ layer, tokens: moments.get(layer).count }));
+      return { model: model.name, layers: counted, directory: place };
+    } finally {
+      moments.dispose();
+    }
   } finally {
     model.dispose();
   }

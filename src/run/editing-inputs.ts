@@ -2,13 +2,13 @@ import { join } from "node:path";
 import { contentHash } from "../base/content-hash.js";
 import { readJsonFile } from "../base/json-file.js";
 import { cachedSecondMoments, readSecondMoments } from "../data/second-moments-files.js";
-import { readTexts } from "../data/texts.js";
 import { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "../edit/context-templates.js";
 import { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "../edit/hyperparameters.js";
 import type { SecondMoments } from "../edit/second-moments.js";
 import { LyaplockError } from "../errors.js";
 import { type BuiltinFiles, type BuiltinModel, builtinFiles } from "../model/builtin.js";
 import type { LanguageModel } from "../model/language-model.js";
+import { collectionEvents } from "./collection-events.js";
 import type { RunEvents } from "./events.js";
 
 /** Where the inputs of an edit come from, beside the facts; null where the model's own or a default is to be used. */
@@ -22,7 +22,10 @@ export interface EditingSources {
 }
 
 /** From a file, from the model's own files, or the defaults of its family. */
-export async function chooseHyperparameters(model: LanguageModel, sources: EditingSources): Promise<Hyperparameters> {
+export async function chooseHyperparameters(
+  model: LanguageModel,
+  sources: Pick<EditingSources, "layers" | "hparams">,
+): Promise<Hyperparameters> {
   const file = sources.hparams ?? ownFiles(model)?.hyperparameters;
   const hyperparameters =
     file === undefined
@@ -78,26 +81,11 @@ export async function chooseSecondMoments(
   signal?: AbortSignal,
 ): Promise<SecondMoments> {
   if (sources.moments !== null) return readSecondMoments(sources.moments, layers, model.config.feedForwardWidth);
-  const texts = textsFor(model, sources);
-  const of = await countTexts(texts, signal);
-  return cachedSecondMoments(model, texts, {
-    layers,
-    signal,
-    onDamaged: ({ path, movedTo, reason }) =>
-      events.onNote?.(`${path} is damaged (${reason}); it is now ${movedTo}, and is made again.`),
-    onProgress: ({ tokens, texts: done }) =>
-      events.onProgress?.({ stage: "second moments", detail: `${tokens} tokens`, done, of, unit: "texts" }),
-  });
+  return cachedSecondMoments(model, textsFor(model, sources), { layers, signal, ...collectionEvents(events) });
 }
 
-/** So that whoever waits knows for how long: reading takes seconds where collecting takes hours. */
-async function countTexts(files: readonly string[], signal?: AbortSignal): Promise<number> {
-  let number = 0;
-  for (const file of files) for await (const _ of readTexts(file, { signal })) number++;
-  return number;
-}
-
-function textsFor(model: LanguageModel, sources: EditingSources): string[] {
+/** Those that were named, or the model's own. */
+export function textsFor(model: LanguageModel, sources: Pick<EditingSources, "text">): string[] {
   const own = ownFiles(model)?.texts;
   const texts = sources.text ?? (own === undefined ? [] : [own]);
   if (texts.length > 0) return texts;

@@ -1,4 +1,4 @@
-export { collectMoments, type MomentsOptions } from "./collect-moments.js";
+export { type CollectedMoments, collectMoments, type MomentsOptions } from "./collect-moments.js";
 export { type DemoOptions, runDemo } from "./demo.js";
 export { checkEdit, type EditOptions, type EditOutcome, editModel } from "./edit-model.js";
 export type { EditRecord } from "./edited-model.js";
@@ -7,6 +7,7 @@ export { type EvaluationOptions, evaluateDataset } from "./evaluate-dataset.js";
 export type { Progress, RunEvents } from "./events.js";
 export type { Example } from "./examples.js";
 export { type ExperimentResult, runExperiment } from "./experiment.js";
+export { type KeptMoments, listMoments, pruneMoments, verifyMoments } from "./kept-moments.js";
 export { writeLogits } from "./logits-file.js";
 export type { ExperimentOptions, MethodName } from "./request.js";
 export { isResumable } from "./run-directory.js";

@@ -1,6 +1,7 @@
 import type { WriteStream } from "node:tty";
 import { describe, expect, it } from "vitest";
-import { duration, Pace } from "../../src/cli/pace.js";
+import { duration } from "../../src/base/duration.js";
+import { Pace } from "../../src/cli/pace.js";
 import { ProgressDisplay } from "../../src/cli/progress.js";
 
 /** A clock that the test moves, and a stream that remembers. */
