@@ -1,6 +1,13 @@
 import { type Command, Option } from "commander";
 import { describeListedMoments, table } from "../report/index.js";
-import { collectMoments, listMoments, pruneMoments, verifyMoments } from "../run/index.js";
+import {
+  type CollectedMoments,
+  collectMoments,
+  importMoments,
+  listMoments,
+  pruneMoments,
+  verifyMoments,
+} from "../run/index.js";
 import { addCommonOptions, type CommonOptions, layersOption, modelOption, positiveInteger } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
@@ -12,6 +19,7 @@ interface MomentsCommandOptions extends CommonOptions {
   tokens?: number;
   precision?: "float64" | "float32";
   out?: string;
+  import?: string[];
   list?: boolean;
   verify?: boolean;
   prune?: boolean;
@@ -38,6 +46,12 @@ export function addMomentsCommand(program: Command, runtime: Runtime): void {
       new Option("--precision <name>", "of products of keys; float32 is faster").choices(["float64", "float32"]),
     )
     .option("--out <dir>", "write layer-<i>.safetensors here, for --moments")
+    .addOption(
+      new Option(
+        "--import <file...>",
+        "read published statistics, {stats}/{model}/{dataset}_stats/….npz, instead of collecting; with --out",
+      ).conflicts(["text", "maxLength", "tokens", "precision"]),
+    )
     .addOption(alone("--list", "list what is in the cache"))
     .addOption(alone("--verify", "compare the cache with its checksums, and set aside what is damaged"))
     .addOption(alone("--prune", "remove from the cache all that is damaged, unfinished or left over"));
@@ -49,7 +63,19 @@ export function addMomentsCommand(program: Command, runtime: Runtime): void {
   });
 }
 
-const others = ["list", "verify", "prune", "model", "text", "layers", "maxLength", "tokens", "precision", "out"];
+const others = [
+  "list",
+  "verify",
+  "prune",
+  "model",
+  "text",
+  "layers",
+  "maxLength",
+  "tokens",
+  "precision",
+  "out",
+  "import",
+];
 
 /** An option that takes the place of collecting. */
 function alone(flag: string, description: string): Option {
@@ -57,17 +83,27 @@ function alone(flag: string, description: string): Option {
 }
 
 async function collect(command: Command, options: MomentsCommandOptions, runtime: Runtime): Promise<void> {
-  const { model, text, layers, maxLength, tokens, precision, out } = options;
-  if (model === undefined)
-    return command.error("error: required option '--model <source>' not specified", { exitCode: 2 });
+  const { model, text, layers, maxLength, tokens, precision, out, import: files } = options;
+  if (model === undefined) return missing(command, "--model <source>");
+  if (files !== undefined) {
+    if (out === undefined) return missing(command, "--out <dir>");
+    const result = await importMoments({ model, files, layers, directory: out }, runtime.progress, runtime.signal);
+    return printResult(runtime, options, result, () => describeCollected(result));
+  }
   runtime.onStopped = async () => "The same command goes on from where the sums were last kept.";
   const asked = { model, text, layers, maxLength, tokens, precision, directory: out };
   const result = await collectMoments(asked, runtime.progress, runtime.signal);
-  printResult(runtime, options, result, () => {
-    const rows = result.layers.map(({ layer, tokens }) => [String(layer), String(tokens)]);
-    const columns = ["layer", "tokens"].map((heading) => ({ heading, align: "right" as const }));
-    return `${table(columns, rows)}\n\nSecond moments of ${result.model} are in ${result.directory}`;
-  });
+  printResult(runtime, options, result, () => describeCollected(result));
+}
+
+function missing(command: Command, option: string): never {
+  return command.error(`error: required option '${option}' not specified`, { exitCode: 2 });
+}
+
+function describeCollected({ model, layers, directory }: CollectedMoments): string {
+  const rows = layers.map(({ layer, tokens }) => [String(layer), String(tokens)]);
+  const columns = ["layer", "tokens"].map((heading) => ({ heading, align: "right" as const }));
+  return `${table(columns, rows)}\n\nSecond moments of ${model} are in ${directory}`;
 }
 
 async function list(options: MomentsCommandOptions, runtime: Runtime): Promise<void> {

@@ -7,6 +7,7 @@ export {
   type CollectionEstimate,
   cachedSecondMoments,
   readSecondMoments,
+  writeLayerFile,
   writeSecondMoments,
 } from "./second-moments-files.js";
 export {
@@ -15,4 +16,5 @@ export {
   pruneSecondMoments,
   verifySecondMoments,
 } from "./second-moments-listing.js";
+export { readPublishedMoment } from "./second-moments-npz.js";
 export { readTexts } from "./texts.js";

@@ -39,10 +39,17 @@ export async function writeSecondMoments(
   } catch (error) {
     throw fileError("make the directory", directory, error);
   }
-  for (const layer of moments.layers) {
-    const own = { ...metadata, layer: String(layer) };
-    await writeLayerMoment(layerFile(directory, layer), moments.get(layer), own);
-  }
+  for (const layer of moments.layers) await writeLayerFile(directory, layer, moments.get(layer), metadata);
+}
+
+/** The same for one layer, into a directory that is there. @throws ERR_FILE */
+export function writeLayerFile(
+  directory: string,
+  layer: number,
+  moment: SecondMoment,
+  metadata: Record<string, string> = {},
+): Promise<void> {
+  return writeLayerMoment(layerFile(directory, layer), moment, { ...metadata, layer: String(layer) });
 }
 
 function layerFile(directory: string, layer: number): string {

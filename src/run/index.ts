@@ -7,6 +7,7 @@ export { type EvaluationOptions, evaluateDataset } from "./evaluate-dataset.js";
 export type { Progress, RunEvents } from "./events.js";
 export type { Example } from "./examples.js";
 export { type ExperimentResult, runExperiment } from "./experiment.js";
+export { type ImportOptions, importMoments } from "./import-moments.js";
 export { type KeptMoments, listMoments, pruneMoments, verifyMoments } from "./kept-moments.js";
 export { writeLogits } from "./logits-file.js";
 export type { ExperimentOptions, MethodName } from "./request.js";
