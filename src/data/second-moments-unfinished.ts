@@ -73,10 +73,10 @@ export class UnfinishedCollection implements CollectionStore {
     }
   }
 
-  /** Once in a while, and so that it takes a small part of the time. */
+  /** Once in a while, and more rarely where it takes more than a twentieth of a minute. */
   async keep(state: CollectionState): Promise<void> {
-    const since = performance.now() - this.keptAt;
-    if (since < 1000 * this.options.everySeconds || since < 20 * this.cost) return;
+    const interval = 1000 * this.options.everySeconds * Math.max(1, this.cost / 3000);
+    if (performance.now() - this.keptAt < interval) return;
     const begun = performance.now();
     await this.write(state);
     this.keptAt = performance.now();
