@@ -23,6 +23,8 @@ const descriptionSchema = z.object({
   factor: fileSchema.nullable(),
   model: z.string(),
   layer: z.number().int().nonnegative(),
+  /** d, of a moment [d, d]. */
+  width: z.number().int().positive(),
   tokens: z.number().int().positive(),
   precision: z.enum(["float64", "float32"]),
   /** Tokens of a text that were used at most. */
@@ -60,13 +62,14 @@ export class MomentEntry {
     }
   }
 
-  /** The same; an entry that is there and not whole is set aside and reported. */
+  /** The same; what is there and not whole is set aside and reported. */
   async readOrSetAside(width: number, onDamaged: OnDamaged | undefined): Promise<SecondMoment | undefined> {
     try {
       return await this.read(width);
     } catch (error) {
-      if (!isMissing(error)) await this.setAside((error as Error).message, onDamaged);
-      return undefined;
+      if (isMissing(error)) return undefined;
+      await this.setAside((error as Error).message, onDamaged);
+      return this.readIfWhole(width);
     }
   }
 
@@ -78,8 +81,19 @@ export class MomentEntry {
     return description;
   }
 
+  /** A factor alone is made again at once: its moment may have taken hours, and it takes seconds. */
   async setAside(reason: string, onDamaged: OnDamaged | undefined): Promise<void> {
     const { description, moment, factor } = this.paths;
+    const whole = await this.readMomentIfWhole();
+    if (whole !== undefined) {
+      onDamaged?.({ path: factor, movedTo: await setAside(factor), reason });
+      try {
+        await this.write(whole.moment, whole.description);
+      } finally {
+        whole.moment.covariance.dispose();
+      }
+      return;
+    }
     await rm(description, { force: true }); // first: without it nobody takes the rest for an entry
     await setAside(factor);
     onDamaged?.({ path: moment, movedTo: await setAside(moment), reason });
@@ -88,11 +102,11 @@ export class MomentEntry {
   /** Factors the moment, and writes both and then their description. @throws ERR_FILE */
   async write(moment: SecondMoment, made: Pick<EntryDescription, "model" | "precision" | "maxLength">): Promise<void> {
     const { description, moment: momentFile, factor: factorFile } = this.paths;
+    const { model, precision, maxLength } = made;
     try {
       await writeLayerMoment(momentFile, moment, {
         layer: String(this.layer),
-        ...made,
-        maxLength: String(made.maxLength),
+        ...{ model, precision, maxLength: String(maxLength) },
       });
       const factor = await factorOf(moment);
       if (factor !== undefined) {
@@ -103,14 +117,26 @@ export class MomentEntry {
         version: VERSION,
         moment: await seal(momentFile),
         factor: factor === undefined ? null : await seal(factorFile),
-        ...made,
+        ...{ model, precision, maxLength },
         layer: this.layer,
+        width: moment.covariance.rows,
         tokens: moment.count,
         created: new Date().toISOString(),
       };
       await writeWhole(description, `${JSON.stringify(entry, null, 2)}\n`);
     } catch (error) {
       throw fileError("write second moments into the cache,", momentFile, error);
+    }
+  }
+
+  private async readMomentIfWhole(): Promise<{ moment: SecondMoment; description: EntryDescription } | undefined> {
+    const { description: file, moment } = this.paths;
+    try {
+      const description = await readDescription(file);
+      await verifyFile(moment, description.moment);
+      return { moment: await readLayerMoment(moment, description.width), description };
+    } catch {
+      return undefined;
     }
   }
 

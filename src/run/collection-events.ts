@@ -31,7 +31,8 @@ export function collectionEvents(events: RunEvents): CollectionEvents {
         events.onNote?.(`All of it takes about ${duration(seconds)}, judged by the first ${tokens - first} tokens.`);
         begun = undefined;
       }
-      const detail = `layers ${estimate?.layers.join(", ")}`;
+      const layers = estimate?.layers ?? [];
+      const detail = `layer${layers.length === 1 ? "" : "s"} ${layers.join(", ")}`;
       events.onProgress?.({ stage: "second moments", detail, done: tokens, of, unit: "tokens" });
     },
     onDamaged({ path, movedTo, reason }) {

@@ -140,22 +140,32 @@ describe("the factor of an entry", () => {
     expectWithin(relativeError(product(plain, transposed(plain)).values, await valuesOf(moments, 2)), 1e-14);
   });
 
-  it("is not used when it is damaged, and made again with its moment", async () => {
-    const { run } = await setup();
-    const good = await run({ layers: [2] });
-    await flipLastByte(await fileOf(".factor.safetensors"));
-    const again = await run({ layers: [2] });
-    expect(again.damaged).toEqual([expect.stringContaining("checksum")]);
-    expect(await valuesOf(again.moments, 2)).toEqual(await valuesOf(good.moments, 2));
-    expect(await names()).toEqual([
-      "-layer-2.factor.safetensors",
-      "-layer-2.factor.safetensors.damaged",
-      "-layer-2.json",
-      "-layer-2.safetensors",
-      "-layer-2.safetensors.damaged",
-    ]);
-    expect((await run({ layers: [2] })).tokens).toBe(0);
-  });
+  it.each(["read", "verified"])(
+    "is set aside when it is %s and damaged, and made again from its moment",
+    async (how) => {
+      const { run } = await setup();
+      await run({ layers: [2] });
+      const file = await fileOf(".factor.safetensors");
+      const good = await readFile(file);
+      await flipLastByte(file);
+      if (how === "read") {
+        expect(await run({ layers: [2] })).toMatchObject({
+          tokens: 0,
+          damaged: [expect.stringMatching(/factor.*checksum/)],
+        });
+      } else {
+        expect((await verifySecondMoments()).damaged).toMatchObject([{ path: `${file}.damaged`, layer: 2 }]);
+      }
+      expect((await readFile(file)).equals(good)).toBe(true);
+      expect(await names()).toEqual([
+        "-layer-2.factor.safetensors",
+        "-layer-2.factor.safetensors.damaged",
+        "-layer-2.json",
+        "-layer-2.safetensors",
+      ]);
+      expect(await run({ layers: [2] })).toMatchObject({ tokens: 0, damaged: [] });
+    },
+  );
 
   it("is left out where the moment has none", async () => {
     const { run } = await setup();

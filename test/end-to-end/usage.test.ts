@@ -35,6 +35,11 @@ describe("wrong usage ends with 2", () => {
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--method", "magic"], "lyaplock"],
     [["doctor", "--device", "tpu"], "auto"],
     [["logits", "--model", "m", "--prompt", "p", "--all"], "--out"],
+    [["moments"], "--model"],
+    [["moments", "--list", "--prune"], "--prune"],
+    [["moments", "--verify", "--model", "m"], "--model"],
+    [["moments", "--model", "m", "--import", "x.npz"], "--out"],
+    [["moments", "--model", "m", "--max-length", "0"], "--max-length"],
   ])("%j", async (args, named) => {
     const { code, stdout, stderr } = await lyaplock(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
