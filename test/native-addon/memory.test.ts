@@ -62,9 +62,8 @@ describe("a view", () => {
     await editor.update({ keys, residuals: { values: sine(6), rows: 2, cols: 3 }, weight: 1 });
     using drift = await editor.drift();
     expect(drift.view()).toEqual(await drift.toFloat64Array());
-    drift.view()[0] = 9;
+    drift.view()[0] = 9; // which nobody should, but it shows whose memory it is
     expect((await drift.toFloat64Array())[0]).toBe(9);
-    expect((await (await editor.drift()).toFloat64Array())[0], "the editor's own drift").not.toBe(9);
   });
 
   it("of nothing is empty, and of a disposed matrix is refused", async () => {
