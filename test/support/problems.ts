@@ -1,6 +1,6 @@
 // Random problems for the engine's tests, from seeds.
 
-import { KeySpace, LayerEditor, type LayerEditorOptions } from "../../src/engine.js";
+import { KeySpace, LayerEditor, type LayerEditorOptions, type Matrix } from "../../src/engine.js";
 import { type Plain, plain, product, scaled, sum, transposed } from "./plain.js";
 
 /** Numbers in [-1, 1) from a seed. */
@@ -35,3 +35,11 @@ export async function driftOf(editor: LayerEditor): Promise<Float64Array> {
   using drift = await editor.drift();
   return drift.toFloat64Array();
 }
+
+/** A matrix that the engine made, which is disposed of. */
+export async function plainOf(made: Promise<Matrix>): Promise<Plain> {
+  using matrix = await made;
+  return { rows: matrix.rows, cols: matrix.cols, values: await matrix.toFloat64Array() };
+}
+
+export const deltaOf = (editor: LayerEditor): Promise<Plain> => plainOf(editor.delta());
