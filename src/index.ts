@@ -16,6 +16,7 @@ export { checkFacts, type FactCheck } from "./edit/checks.js";
 export { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./edit/context-templates.js";
 export { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "./edit/hyperparameters.js";
 export { type EditingMethod, type LyapLockOptions, methods } from "./edit/methods/index.js";
+export { type PlannedEdits, planUpdates, type UpdatePlan } from "./edit/plan.js";
 export type { BatchReport, LayerReport, ValueReport } from "./edit/report.js";
 export {
   type CollectedFrom,
