@@ -8,10 +8,10 @@ import { isDeepStrictEqual, promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { KeySpace, LayerEditor, Matrix } from "../../src/engine.js";
 import { expectRejection, expectThrow } from "../support/errors.js";
+import { ENGINE } from "../support/in-worker.js";
 import { temporaryDirectory } from "../support/temporary.js";
 
 const run = promisify(execFile);
-const ENGINE = new URL("../../dist/engine.js", import.meta.url).href;
 const ADDON = fileURLToPath(new URL("../../build/Release/lyaplock.node", import.meta.url));
 
 /** Runs `body` with the engine and `collect` in a process of its own, and returns what it returns. */
@@ -119,7 +119,8 @@ describe("a view", () => {
     expect(same).toEqual(Array(10).fill(true));
   });
 
-  it("and its matrix are freed by the collector", async () => {
+  // A sanitizer holds back what is freed.
+  it.skipIf(process.env.LYAPLOCK_ADDON)("and its matrix are freed by the collector", async () => {
     const megabytes = await inProcess(`
       const resident = () => process.memoryUsage().rss / 2 ** 20;
       const round = async (count) => {

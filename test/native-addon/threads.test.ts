@@ -3,48 +3,15 @@
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { addon, call } from "../../src/native/index.js";
 import { expectWithin } from "../support/close.js";
 import { expectRejection } from "../support/errors.js";
 import { fixtureEditor, fixtureRun } from "../support/fixture-run.js";
+import { ENGINE, inWorker } from "../support/in-worker.js";
 import { tinyModel } from "../support/model.js";
 
-const ENGINE = new URL("../../dist/engine.js", import.meta.url).href;
-
-/** Runs `body` in a worker that has the engine; its result is what it posts. */
-function inWorker(body: string): { worker: Worker; result: Promise<unknown> } {
-  const source = `
-    import { parentPort } from "node:worker_threads";
-    import { KeySpace, LayerEditor, MomentAccumulator } from ${JSON.stringify(ENGINE)};
-    ${body}
-  `;
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
-  const result = new Promise((resolve, reject) => {
-    worker.once("message", resolve);
-    worker.once("error", reject);
-  });
-  return { worker, result };
-}
-
-const UPDATE = `
-  const d = 48, m = 16, u = 24;
-  const covariance = { rows: d, cols: d, values: Float64Array.from({ length: d * d }, (_, i) => (i % (d + 1) === 0 ? 2 : 0.01)) };
-  const matrix = (rows, cols) => ({ rows, cols, values: Float64Array.from({ length: rows * cols }, (_, i) => Math.sin(i)) });
-  const editor = await LayerEditor.create(await KeySpace.fromCovariance(covariance), { valueWidth: m });
-  const report = await editor.update({ keys: matrix(u, d), residuals: matrix(u, m), weight: 3 });
-`;
-
 describe("the addon", () => {
-  it("gives the same figures in several worker threads at once", async () => {
-    const workers = [0, 1, 2].map(() => inWorker(`${UPDATE} parentPort.postMessage(report);`));
-    const reports = await Promise.all(workers.map(({ result }) => result));
-    expect((reports[0] as { preservationLoss: number }).preservationLoss).toBeGreaterThan(0);
-    expect(reports[1]).toEqual(reports[0]);
-    expect(reports[2]).toEqual(reports[0]);
-  });
-
   it("survives a worker that is terminated in the middle of its work", async () => {
     const { worker, result } = inWorker(`
       const moment = await MomentAccumulator.create(512);
