@@ -134,11 +134,11 @@ describe("a view", () => {
       };
       await round(50);
       const before = resident();
-      await round(1000);
+      await round(300);
       return { grown: resident() - before, peak: process.resourceUsage().maxRSS / 1024 };
     `);
     expect(megabytes.grown).toBeLessThan(100);
-    expect(megabytes.peak, "the collector knows of the memory without being asked").toBeLessThan(1500);
+    expect(megabytes.peak, "the collector knows of the memory without being asked").toBeLessThan(600);
   });
 
   it.runIf(process.platform === "linux")(

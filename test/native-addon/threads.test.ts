@@ -35,7 +35,7 @@ describe("the addon", () => {
         for (let i = 0; i < 8; i++) work();
         parentPort.postMessage("at work");
       \`;
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 20; i++) {
         const worker = new Worker(new URL("data:text/javascript," + encodeURIComponent(body)));
         await new Promise((resolve) => worker.once("message", resolve));
         await new Promise((resolve) => setTimeout(resolve, i % 4));
