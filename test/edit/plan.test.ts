@@ -60,6 +60,13 @@ describe("a plan of updates", () => {
     expect(five.peakBytes).toBeLessThan(5 * one.peakBytes);
   });
 
+  it("has both forms in memory when one takes over from the other", async () => {
+    const planned = { ...shape, edits: 400, batchSize: 20, weight: "changes" } as const;
+    const after = await planUpdates(planned);
+    const before = await planUpdates({ ...planned, edits: after.primalAfter! });
+    expect(after.peakBytes).toBe(totalBytes(before.memory) + after.memory.sums);
+  });
+
   it("counts blocks of a thousand facts as they are", async () => {
     const planned = { keyWidth: 8192, valueWidth: 4, edits: 2500, batchSize: 1000, weight: "changes" } as const;
     const { memory } = await planUpdates(planned);
