@@ -44,4 +44,11 @@ export {
 } from "./evaluate/index.js";
 export { LanguageModel } from "./model/language-model.js";
 export { loadModel } from "./model/load.js";
-export { type ExperimentOptions, type ExperimentResult, runExperiment } from "./run/index.js";
+export {
+  type ExperimentOptions,
+  type ExperimentResult,
+  type PlanOptions,
+  planRun,
+  type RunPlan,
+  runExperiment,
+} from "./run/index.js";

@@ -39,7 +39,7 @@ export function modelOption(): Option {
 
 export function addEditingOptions(command: Command): Command {
   return command
-    .addOption(new Option("--method <name>", "editing method (default: lyaplock)").choices(["lyaplock"]))
+    .addOption(methodOption())
     .addOption(
       new Option(
         "--alpha <x>",
@@ -57,6 +57,10 @@ export function addEditingOptions(command: Command): Command {
     .option("--moments <dir>", "second moments collected before: layer-<i>.safetensors")
     .addOption(seedOption())
     .option("--skip-bad", "leave out facts that cannot be edited, and record them, instead of stopping");
+}
+
+export function methodOption(): Option {
+  return new Option("--method <name>", "editing method (default: lyaplock)").choices(["lyaplock"]);
 }
 
 export function seedOption(): Option {

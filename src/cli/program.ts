@@ -7,6 +7,7 @@ import { addGenerateCommand } from "./generate.js";
 import { addLogitsCommand } from "./logits.js";
 import { addMomentsCommand } from "./moments.js";
 import type { CommonOptions } from "./options.js";
+import { addPlanCommand } from "./plan.js";
 import { addRunCommand } from "./run.js";
 import { configure, type Runtime } from "./runtime.js";
 
@@ -32,6 +33,7 @@ export function createProgram(runtime: Runtime, version: string): Command {
   addMomentsCommand(program, runtime);
   addLogitsCommand(program, runtime);
   addGenerateCommand(program, runtime);
+  addPlanCommand(program, runtime);
   addDoctorCommand(program, runtime);
   return program;
 }

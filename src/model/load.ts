@@ -18,15 +18,20 @@ const BUILTIN = "builtin:";
  * @throws ERR_FILE, ERR_MODEL_FORMAT, ERR_TOKENIZER, ERR_UNKNOWN_ARCHITECTURE, ERR_UNSUPPORTED, ERR_ABORTED
  */
 export async function loadModel(source: string, { signal }: { signal?: AbortSignal } = {}): Promise<LanguageModel> {
+  const { name, directory, config } = await findModel(source);
+  const weightFiles = await findWeightFiles(directory);
+  const tokenizer = await Tokenizer.load(directory);
+  const native = await call((cancellation) => addon().loadModel(config, weightFiles, cancellation), signal);
+  return new LanguageModel({ name, directory, config, tokenizer, native, weightFiles });
+}
+
+/** A model before its weights are read; `source` and errors as for `loadModel`. */
+export async function findModel(source: string): Promise<Pick<LanguageModel, "name" | "directory" | "config">> {
   const builtin = source.startsWith(BUILTIN);
   const directory = builtin ? builtinDirectory(source.slice(BUILTIN.length)) : path.resolve(source);
   await checkDirectory(source, directory);
   const config = await readModelConfig(path.join(directory, "config.json"));
-  const weightFiles = await findWeightFiles(directory);
-  const tokenizer = await Tokenizer.load(directory);
-  const native = await call((cancellation) => addon().loadModel(config, weightFiles, cancellation), signal);
-  const name = builtin ? source : path.basename(directory);
-  return new LanguageModel({ name, directory, config, tokenizer, native, weightFiles });
+  return { name: builtin ? source : path.basename(directory), directory, config };
 }
 
 async function checkDirectory(source: string, directory: string): Promise<void> {

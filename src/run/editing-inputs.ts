@@ -23,8 +23,8 @@ export interface EditingSources {
 
 /** From a file, from the model's own files, or the defaults of its family. */
 export async function chooseHyperparameters(
-  model: LanguageModel,
-  sources: Pick<EditingSources, "layers" | "hparams">,
+  model: Pick<LanguageModel, "name" | "config">,
+  sources: Pick<EditingSources, "hparams" | "layers">,
 ): Promise<Hyperparameters> {
   const file = sources.hparams ?? ownFiles(model)?.hyperparameters;
   const hyperparameters =
@@ -97,7 +97,7 @@ export function textsFor(model: LanguageModel, sources: Pick<EditingSources, "te
 }
 
 /** What comes with a built-in model. */
-function ownFiles({ name }: LanguageModel): BuiltinFiles | undefined {
+function ownFiles({ name }: Pick<LanguageModel, "name">): BuiltinFiles | undefined {
   const builtin = "builtin:";
   return name.startsWith(builtin) ? builtinFiles(name.slice(builtin.length) as BuiltinModel) : undefined;
 }

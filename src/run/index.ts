@@ -10,6 +10,7 @@ export { type ExperimentResult, runExperiment } from "./experiment.js";
 export { type ImportOptions, importMoments } from "./import-moments.js";
 export { type KeptMoments, listMoments, pruneMoments, verifyMoments } from "./kept-moments.js";
 export { writeLogits } from "./logits-file.js";
+export { type PlanOptions, planRun, type RunPlan } from "./plan.js";
 export type { ExperimentOptions, MethodName } from "./request.js";
 export { isResumable } from "./run-directory.js";
 export type { RunRecord } from "./run-record.js";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { RunPlan } from "../../src/run/plan.js";
 import { officialPath } from "../support/official.js";
 import { temporaryDirectory } from "../support/temporary.js";
 import { lyaplock, lyaplockJson } from "./command.js";
@@ -97,6 +98,29 @@ describe("second moments from texts", () => {
     expect([first.code, second.code]).toEqual([0, 0]);
     expect(first.stderr).toContain("second moments");
     expect(second.stderr).not.toContain("second moments");
+  });
+});
+
+describe("lyaplock plan", () => {
+  const shape = ["plan", "--key-width", "512", "--value-width", "128", "--layers", "3-5", "--edits", "900"];
+
+  it("predicts, for people, what the model and the updates of the built-in model take", async () => {
+    const { code, stdout } = await lyaplock(["plan", "--model", "builtin:atlas", "--edits", "2000", "--batch", "50"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("2000 facts with lyaplock, 50 at a time, into layers 0, 1 of builtin:atlas");
+    expect(stdout).toMatch(/^model +21\.4 MiB +21\.4 MiB$/m);
+    expect(stdout).toMatch(/^peak in all +\d+\.\d MiB +\d+\.\d MiB$/m);
+    expect(stdout).toMatch(/^form +dual +dual, primal after \d+ facts$/m);
+    expect(stdout).toMatch(/^time, at least +\d.* s +\d.* s$/m);
+    expect(stdout).toContain("Not predicted");
+  });
+
+  it("predicts, for machines, what a shape takes", async () => {
+    const plan = await lyaplockJson<RunPlan>(shape);
+    expect(plan).toMatchObject({ model: null, layers: [3, 4, 5], keyWidth: 512, valueWidth: 128, batch: 100 });
+    expect(plan.updates.weightStays.memory.keySpaces).toBe(3 * 8 * 512 ** 2);
+    expect(plan.updates.weightChanges.seconds).toBeGreaterThan(0);
+    expect(plan.peakBytes.weightChanges).toBe(plan.updates.weightChanges.peakBytes);
   });
 });
 

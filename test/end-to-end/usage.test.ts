@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { lyaplock } from "./command.js";
 
-const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "doctor"];
+const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "plan", "doctor"];
 
 describe("help", () => {
   it("names every command", async () => {
@@ -34,6 +34,10 @@ describe("wrong usage ends with 2", () => {
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--layers", "4-2"], "--layers"],
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--method", "magic"], "lyaplock"],
     [["doctor", "--device", "tpu"], "auto"],
+    [["plan", "--model", "builtin:atlas"], "--edits"],
+    [["plan", "--edits", "100"], "--model"],
+    [["plan", "--edits", "100", "--key-width", "64", "--layers", "2"], "--value-width"],
+    [["plan", "--edits", "100", "--model", "builtin:atlas", "--key-width", "64"], "--key-width"],
     [["logits", "--model", "m", "--prompt", "p", "--all"], "--out"],
     [["moments"], "--model"],
     [["moments", "--list", "--prune"], "--prune"],

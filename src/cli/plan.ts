@@ -1,0 +1,64 @@
+import { type Command, Option } from "commander";
+import { describePlan } from "../report/index.js";
+import { type MethodName, type PlanOptions, planRun } from "../run/index.js";
+import { addCommonOptions, type CommonOptions, layersOption, methodOption, positiveInteger } from "./options.js";
+import { printResult, type Runtime } from "./runtime.js";
+
+interface PlanCommandOptions extends CommonOptions {
+  model?: string;
+  keyWidth?: number;
+  valueWidth?: number;
+  layers?: number[];
+  method?: MethodName;
+  edits: number;
+  batch?: number;
+}
+
+export function addPlanCommand(program: Command, runtime: Runtime): void {
+  const command = program
+    .command("plan")
+    .summary("predicts memory, operations and time before anything is run")
+    .description(
+      "Predicts memory, operations and time of the updates of a run, on this machine, before anything is run. Of a model " +
+        "only config.json is read; for one that is not there, give the shape of its down-projections.",
+    )
+    .option("--model <source>", "builtin:atlas, or a directory with config.json")
+    .addOption(new Option("--key-width <d>", "in place of a model: its MLP's width").argParser(positiveInteger))
+    .addOption(new Option("--value-width <m>", "in place of a model: its width").argParser(positiveInteger))
+    .addOption(new Option("--edits <n>", "facts to edit").argParser(positiveInteger).makeOptionMandatory())
+    .addOption(new Option("--batch <n>", "facts edited together (default: 100)").argParser(positiveInteger))
+    .addOption(layersOption("layers to edit (default: those that would be edited)"))
+    .addOption(methodOption());
+  addCommonOptions(command)
+    .addHelpText("after", example)
+    .action(async (options: PlanCommandOptions) => {
+      const planned = planOptions(options);
+      if (planned === undefined) {
+        const needed = "error: give --model, or --key-width, --value-width and --layers";
+        return command.error(needed, { exitCode: 2 });
+      }
+      const plan = await planRun(planned, runtime.signal);
+      printResult(runtime, options, plan, () => describePlan(plan));
+    });
+}
+
+/** A model or a shape, not both and not half of one. */
+function planOptions({
+  model,
+  keyWidth,
+  valueWidth,
+  layers,
+  edits,
+  batch,
+}: PlanCommandOptions): PlanOptions | undefined {
+  if (model !== undefined) {
+    return keyWidth === undefined && valueWidth === undefined ? { model, layers, edits, batch } : undefined;
+  }
+  if (keyWidth === undefined || valueWidth === undefined || layers === undefined) return undefined;
+  return { keyWidth, valueWidth, layers, edits, batch };
+}
+
+const example = `
+Example:
+  lyaplock plan --model builtin:atlas --edits 2000
+  lyaplock plan --key-width 6400 --value-width 1600 --layers 13-17 --edits 10000     (GPT2-XL)`;
