@@ -38,7 +38,8 @@ bytes a second of one thread that copies memory, measured in the same run, that 
 the library's gemm it is memory that limits, above it arithmetic.
 `;
 
-const [FACTS, BATCH, TOKENS] = [3000, 100, 2048];
+// Tokens are whole blocks of either precision (native/edit/second_moment.cpp): fewer would wait, and cost nothing yet.
+const [FACTS, BATCH, TOKENS] = [3000, 100, 4096];
 
 export async function run({ scale }) {
   const machine = await roofline();
@@ -60,7 +61,7 @@ async function* operationsOf(shape) {
   const batch = scaledDown(BATCH, scale);
   for (const precision of ["float32", "float64"]) {
     const keys = await tokens(TOKENS, d, precision);
-    const moment = await MomentAccumulator.create(d);
+    const moment = await MomentAccumulator.create(d, { precision });
     yield {
       operation: `Moments of ${TOKENS} tokens, ${precision}`,
       problem: { operation: "syrk", precision, rows: d, inner: TOKENS },

@@ -7,9 +7,8 @@ namespace lyaplock {
 DualChange::DualChange(std::shared_ptr<const KeySpace> space) : space_(std::move(space)), system_(space_) {}
 
 ChangeSolution DualChange::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
-                                 double weight, MatrixView<double> out, const Cancellation& cancellation) {
+                                 double weight, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
-  const std::size_t m = residuals.cols;
   for (const std::size_t end : past.batch_ends())
     if (end > system_.rows()) system_.add(space_->whiten(past.keys().copy(backend, system_.rows(), end)));
   const std::size_t before = past.facts();
@@ -20,18 +19,14 @@ ChangeSolution DualChange::solve(const Ledger& past, ConstMatrixView<double> key
     system_.factor(weight, system_.rows(), cancellation);
 
     const Border border = system_.border(before, system_.rows());
-    const Matrix<double> rows = system_.solve_rows(border, system_.whitened());
-    Matrix<double> solved(backend, residuals.rows, m);
-    backend.copy(residuals, solved);
-    backend.trsm(Side::left, Transpose::no, border.diagonal, solved);
-    cancellation.check();
-
     ChangeSolution solution;
-    solution.whitened = Matrix<double>(backend, m, space_->rank());
-    backend.gemm(Transpose::yes, Transpose::no, 1.0, solved, rows.view(), 0.0, solution.whitened);
-    const Matrix<double> lifted = space_->lift(rows);
-    backend.gemm(Transpose::yes, Transpose::no, 1.0, solved, lifted.view(), 0.0, out);
-    solution.residual = residual(border, solved, residuals);
+    solution.whitened = system_.solve_rows(border, system_.whitened());
+    solution.change.left = Matrix<double>(backend, residuals.rows, residuals.cols);
+    backend.copy(residuals, solution.change.left);
+    backend.trsm(Side::left, Transpose::no, border.diagonal, solution.change.left);
+    cancellation.check();
+    solution.change.right = space_->lift(solution.whitened);
+    solution.residual = residual(border, solution.change.left, residuals);
     system_.drop_after(before);
     return solution;
   } catch (...) {

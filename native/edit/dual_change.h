@@ -16,10 +16,10 @@ class DualChange {
  public:
   explicit DualChange(std::shared_ptr<const KeySpace> space);
 
-  /// keys [u, d], residuals R [u, m], weight μ; the change goes to `out` [m, d]. The batch is not remembered: the
-  /// ledger is what does. ErrorCode::not_positive_definite; nothing has then changed.
+  /// keys [u, d], residuals R [u, m], weight μ. The batch is not remembered: the ledger is what does that.
+  /// ErrorCode::not_positive_definite; nothing has then changed.
   ChangeSolution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
-                       double weight, MatrixView<double> out, const Cancellation& cancellation);
+                       double weight, const Cancellation& cancellation);
 
   /// True if the factor of the `past` facts of the ledger is there for this weight.
   [[nodiscard]] bool can_border(double weight, std::size_t past) const { return system_.is_factored(weight, past); }

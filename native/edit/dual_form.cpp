@@ -66,91 +66,90 @@ DualForm::Response DualForm::response(std::size_t begin, std::size_t end) const 
   return response;
 }
 
-Solution DualForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                         double weight, ConstMatrixView<double> drift, MatrixView<double> out,
-                         const Cancellation& cancellation) {
-  Backend& backend = *space_->backend();
+void DualForm::catch_up(const Ledger& past) {
   if (facts() > past.facts()) {  // the last solution did not make it into the ledger
     drop_after(past.facts());
     coefficients_.clear();
     last_.reset();
   }
   for (const std::size_t end : past.batch_ends())
-    if (end > facts()) add_keys(past.keys().copy(backend, facts(), end));
-  const std::size_t before = facts();
-  const bool bordered = can_border(weight, before);
-  try {
-    add_keys(keys);
-    if (bordered)
-      solve_bordered(past, keys, targets, drift, out, cancellation);
-    else
-      solve_anew(past, targets, weight, out, cancellation);
-  } catch (...) {
-    drop_after(before);
-    throw;
-  }
-  Solution solution = figures(past, targets);
-  solution.written = bordered ? Solution::Written::change : Solution::Written::drift;
-  return solution;
+    if (end > facts()) add_keys(past.keys().copy(*space_->backend(), facts(), end));
 }
 
-void DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> targets, double weight, MatrixView<double> out,
-                          const Cancellation& cancellation) {
+Solution DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                              double weight, MatrixView<double> drift, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
+  catch_up(past);
   last_.reset();
   coefficients_.clear();  // which also says that there is nothing to go on from, should this fail
-  system_.forget_factor();
-  system_.factor(weight, facts(), cancellation);
-
-  past.values().each(0, past.facts(),
-                     [&](ConstMatrixView<double> piece, std::size_t) { coefficients_.append(backend, piece); });
-  coefficients_.append(backend, targets);
-  cancellation.check();
+  try {
+    add_keys(keys);
+    system_.forget_factor();
+    system_.factor(weight, facts(), cancellation);
+    past.values().each(0, past.facts(),
+                       [&](ConstMatrixView<double> piece, std::size_t) { coefficients_.append(backend, piece); });
+    coefficients_.append(backend, targets);
+    cancellation.check();
+  } catch (...) {
+    drop_after(past.facts());
+    coefficients_.clear();
+    throw;
+  }
   system_.solve(coefficients_);
   double keep = 0;
   coefficients_.each(0, facts(), [&](ConstMatrixView<double> q, std::size_t first) {
     lifted_.each(first, first + q.rows, [&](ConstMatrixView<double> b, std::size_t) {
-      backend.gemm(Transpose::yes, Transpose::no, 1.0, q, b, keep, out);
+      backend.gemm(Transpose::yes, Transpose::no, 1.0, q, b, keep, drift);
     });
     keep = 1;
   });
   solved_weight_ = weight;
+  return figures(past, targets);
 }
 
-void DualForm::solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                              ConstMatrixView<double> drift, MatrixView<double> out, const Cancellation& cancellation) {
+Solution DualForm::solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                                  ConstMatrixView<double> present, Change& change, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
-  const std::size_t before = past.facts(), last_begin = past.batch_begin(past.batch_ends().size() - 1);
-  if (!last_) last_ = response(last_begin, before);
-  system_.factor(solved_weight_, facts(), cancellation);
-  Response current = response(before, facts());
+  const std::size_t before = past.facts(), u = keys.rows, m = targets.cols;
+  const std::size_t last_begin = past.batch_begin(past.batch_ends().size() - 1), last_count = before - last_begin;
+  Response current;
+  Matrix<double> new_rows(backend, u, m);
+  try {
+    if (!last_) last_ = response(last_begin, before);
+    add_keys(keys);
+    system_.factor(solved_weight_, facts(), cancellation);
+    current = response(before, facts());
+    coefficients_.reserve(backend, u);
+    change = {.left = Matrix<double>(backend, last_count + u, m),
+              .right = Matrix<double>(backend, last_count + u, space_->width())};
+    const MatrixView<double> last_part = change.left.view().row_range(0, last_count);
+    const MatrixView<double> part = change.left.view().row_range(last_count, u);
 
-  // Y - (G + μ I) Q is zero but for two batches. The last one now asks for what it reached, which is μ Q_b less.
-  const Matrix<double> unreached = coefficients_.copy(backend, last_begin, before);
-  Matrix<double> last_part(backend, unreached.rows(), unreached.cols());
-  backend.fill(0.0, last_part);
-  backend.add_scaled(-solved_weight_, unreached, last_part);
-  backend.trsm(Side::left, Transpose::no, last_->border.diagonal, last_part);
-  // The new one asks for what D does not give it yet.
-  Matrix<double> part(backend, targets.rows, targets.cols);
-  backend.copy(targets, part);
-  backend.gemm(Transpose::no, Transpose::yes, -1.0, keys, drift, 1.0, part);
-  const Matrix<double> link = system_.lower().copy(backend, before, facts(), last_begin, before);
-  backend.gemm(Transpose::no, Transpose::no, -1.0, link, last_part, 1.0, part);
-  backend.trsm(Side::left, Transpose::no, current.border.diagonal, part);
-
-  backend.gemm(Transpose::yes, Transpose::no, 1.0, last_part, last_->lifted, 0.0, out);
-  backend.gemm(Transpose::yes, Transpose::no, 1.0, part, current.lifted, 1.0, out);
-  Matrix<double> new_rows(backend, targets.rows, targets.cols);
-  coefficients_.reserve(backend, targets.rows);
-  cancellation.check();
-
-  // Nothing below asks for memory: either all of it is done, or nothing.
-  add_to_coefficients(last_->border, last_part);
+    // Y - (G + μ I) Q is zero but for two batches. The last one now asks for what it reached, which is μ Q_b less.
+    backend.fill(0.0, last_part);
+    backend.add_scaled(-solved_weight_, coefficients_.copy(backend, last_begin, before), last_part);
+    backend.trsm(Side::left, Transpose::no, last_->border.diagonal, last_part);
+    // The new one asks for what D does not give it yet.
+    backend.copy(targets, part);
+    backend.add_scaled(-1.0, present, part);
+    const Matrix<double> link = system_.lower().copy(backend, before, facts(), last_begin, before);
+    backend.gemm(Transpose::no, Transpose::no, -1.0, link, ConstMatrixView<double>(last_part), 1.0, part);
+    backend.trsm(Side::left, Transpose::no, current.border.diagonal, part);
+    backend.copy(last_->lifted, change.right.view().row_range(0, last_count));
+    backend.copy(current.lifted, change.right.view().row_range(last_count, u));
+    cancellation.check();
+  } catch (...) {
+    drop_after(before);
+    throw;
+  }
+  Matrix<double> solved(backend, change.left.rows(), m);
+  backend.copy(change.left, solved);
   backend.fill(0.0, new_rows);
   coefficients_.append(backend, new_rows);
-  add_to_coefficients(current.border, part);
+  add_to_coefficients(last_->border, solved.view().row_range(0, last_count));
+  add_to_coefficients(current.border, solved.view().row_range(last_count, u));
   last_ = std::move(current);
+  return figures(past, targets);
 }
 
 /// Q += L^-T [0; solved; 0], the rows of `solved` being those of the border.

@@ -20,11 +20,15 @@ class DualForm {
  public:
   DualForm(std::shared_ptr<const KeySpace> space, std::size_t value_width);
 
-  /// Solves for the facts of the ledger followed by a batch: keys [u, d], targets Y [u, m], μ > 0. `drift` is D [m, d]
-  /// as it is; the result goes to `out` [m, d]. The ledger may only have grown since the last call.
-  /// ErrorCode::not_positive_definite if G + μ I cannot be factored; nothing has then changed.
-  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
-                 ConstMatrixView<double> drift, MatrixView<double> out, const Cancellation& cancellation);
+  /// Solves for the facts of the ledger followed by a batch: keys [u, d], targets Y [u, m], μ > 0; writes D [m, d]. The
+  /// ledger may only have grown since the last call. ErrorCode::not_positive_definite if G + μ I cannot be factored;
+  /// nothing has then changed.
+  Solution solve_anew(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
+                      MatrixView<double> drift, const Cancellation& cancellation);
+  /// The same where `can_border`, and with the weight of the last call: gives what changes D. `present` [u, m] is what
+  /// the keys reach as yet, D k.
+  Solution solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                          ConstMatrixView<double> present, Change& change, const Cancellation& cancellation);
 
   /// True if the next batch with this weight would border the factor, `past` facts being in the ledger.
   [[nodiscard]] bool can_border(double weight, std::size_t past) const {
@@ -45,14 +49,11 @@ class DualForm {
     Matrix<double> lifted;  // rows of L^-1 B, [u, d]
   };
 
+  void catch_up(const Ledger& past);
   void add_keys(ConstMatrixView<double> keys);
   void drop_after(std::size_t facts);
   [[nodiscard]] Response response(std::size_t begin, std::size_t end) const;
   void add_to_coefficients(const Border& border, MatrixView<double> solved);
-  void solve_anew(const Ledger& past, ConstMatrixView<double> targets, double weight, MatrixView<double> out,
-                  const Cancellation& cancellation);
-  void solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                      ConstMatrixView<double> drift, MatrixView<double> out, const Cancellation& cancellation);
   [[nodiscard]] Solution figures(const Ledger& past, ConstMatrixView<double> targets) const;
 
   std::shared_ptr<const KeySpace> space_;

@@ -17,6 +17,14 @@ Matrix<double> zeros(Backend& backend, std::size_t rows, std::size_t cols) {
   return matrix;
 }
 
+/// Before a matrix is written to: those it was handed out to keep what they were given.
+void own(Backend& backend, Matrix<double>& matrix) {
+  if (!matrix.is_shared()) return;
+  Matrix<double> copy(backend, matrix.rows(), matrix.cols());
+  backend.copy(matrix.view(), copy);
+  matrix = std::move(copy);
+}
+
 }  // namespace
 
 LayerEditor::LayerEditor(std::shared_ptr<const KeySpace> space, std::size_t value_width, Memory memory)
@@ -77,10 +85,11 @@ void LayerEditor::prepare(UpdateForm form) {
   dual_change_.clear();
 }
 
-/// Memory for a result: that of the last change, where nobody else has it.
-Matrix<double> LayerEditor::output() {
-  Matrix<double> out = std::exchange(delta_, {});
-  if (!out.empty() && !out.is_shared()) return out;
+/// Memory for a drift: that of the last delta, where nobody else has it.
+Matrix<double> LayerEditor::spare_drift() {
+  change_ = {};
+  Matrix<double> spare = std::exchange(delta_, {});
+  if (!spare.empty() && !spare.is_shared()) return spare;
   return {*space_->backend(), value_width(), key_width()};
 }
 
@@ -97,6 +106,7 @@ UpdateReport LayerEditor::update(ConstMatrixView<double> keys, ConstMatrixView<d
   UpdateReport report = memory_ == Memory::values ? update_values(keys, residuals, weight, chosen, cancellation)
                                                   : update_change(keys, residuals, weight, chosen, cancellation);
   Backend& backend = *space_->backend();
+  report.update_norm = update_norm_;
   report.residual_norm = std::sqrt(backend.dot(residuals, residuals));
   report.form = chosen;
   report.flops = counted_flops() - before;
@@ -108,63 +118,68 @@ UpdateReport LayerEditor::update_values(ConstMatrixView<double> keys, ConstMatri
                                         UpdateForm form, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
   // Relative to the original weight, the batch shall reach Y = D K + R.
-  Matrix<double> targets(backend, keys.rows, value_width());
+  Matrix<double> present(backend, keys.rows, value_width()), targets(backend, keys.rows, value_width());
+  backend.gemm(Transpose::no, Transpose::yes, 1.0, keys, drift_.view(), 0.0, present);
   backend.copy(residuals, targets);
-  backend.gemm(Transpose::no, Transpose::yes, 1.0, keys, drift_.view(), 1.0, targets);
+  backend.add_scaled(1.0, present.view(), targets);
 
   const std::size_t before = ledger_.facts();
   const bool bordered = form == UpdateForm::dual && dual_.can_border(weight, before);
   const bool goes_on = bordered || (form == UpdateForm::primal && primal_.is_begun() && before > 0);
-  prepare(form);
-  Matrix<double> out = output();
-  const Solution solution = solve(keys, targets, weight, form, out, cancellation);
-  const double update_norm = commit(keys, targets, solution, std::move(out));
+  const Solution solution = solve(keys, targets, present, weight, form, cancellation);
   chain_ = Chain{.weight = weight, .form = form, .begin = goes_on ? chain_->begin : before};
 
   UpdateReport report{};
   report.preservation_loss = form == UpdateForm::primal || space_->is_white()
                                  ? solution.preservation_loss
                                  : space_->preservation_loss(space_->whiten(drift_.view()));
-  report.update_norm = update_norm;
   report.solve_residual = solution.residual;
   report.bordered = bordered;
   return report;
 }
 
-Solution LayerEditor::solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
-                            UpdateForm form, MatrixView<double> out, const Cancellation& cancellation) {
-  ledger_.reserve(*space_->backend(), keys.rows);  // so that nothing can fail once there is a solution
-  return form == UpdateForm::dual ? dual_.solve(ledger_, keys, targets, weight, drift_.view(), out, cancellation)
-                                  : primal_.solve(ledger_, keys, targets, weight, out, cancellation);
+/// Solves, and makes the solution the state.
+Solution LayerEditor::solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                            ConstMatrixView<double> present, double weight, UpdateForm form,
+                            const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
+  ledger_.reserve(backend, keys.rows);  // so that nothing can fail once there is a solution
+  prepare(form);
+  Solution solution;
+  if (form == UpdateForm::dual && dual_.can_border(weight, ledger_.facts())) {
+    own(backend, drift_);
+    Change change;
+    solution = dual_.solve_bordered(ledger_, keys, targets, present, change, cancellation);
+    update_norm_ = add_change(std::move(change));
+  } else {
+    Matrix<double> drift = spare_drift();
+    solution = form == UpdateForm::dual ? dual_.solve_anew(ledger_, keys, targets, weight, drift, cancellation)
+                                        : primal_.solve(ledger_, keys, targets, weight, drift, cancellation);
+    update_norm_ = replace_drift(std::move(drift));
+  }
+  ledger_.append(backend, keys, targets, solution.reached);
+  return solution;
 }
 
-/// Makes a solution the state, and returns the norm of what it changes.
-double LayerEditor::commit(ConstMatrixView<double> keys, ConstMatrixView<double> targets, const Solution& solution,
-                           Matrix<double> out) {
-  Backend& backend = *space_->backend();
-  ledger_.append(backend, keys, targets, solution.reached);
-  if (solution.written == Solution::Written::change) return add_change(std::move(out));
-  own_drift();
-  const double squared = backend.subtract_from(out.view(), drift_);
+double LayerEditor::replace_drift(Matrix<double> drift) {
+  own(*space_->backend(), drift_);
+  const double squared = space_->backend()->subtract_from(drift.view(), drift_);
   delta_ = std::move(drift_);
-  drift_ = std::move(out);
+  drift_ = std::move(drift);
   return std::sqrt(squared);
 }
 
-/// Before the drift is written to: those it was handed out to keep what they were given.
-void LayerEditor::own_drift() {
-  if (!drift_.is_shared()) return;
-  Matrix<double> own(*space_->backend(), value_width(), key_width());
-  space_->backend()->copy(drift_.view(), own);
-  drift_ = std::move(own);
-}
-
-double LayerEditor::add_change(Matrix<double> change) {
+double LayerEditor::add_change(Change change) {
   Backend& backend = *space_->backend();
-  own_drift();
-  backend.add_scaled(1.0, change.view(), drift_);
-  delta_ = std::move(change);
-  return std::sqrt(backend.dot(delta_.view(), delta_.view()));
+  const std::size_t k = change.left.rows();
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, change.left.view(), change.right.view(), 1.0, drift_);
+  // ||A^T B||² = <A A^T, B B^T>, without forming the change.
+  Matrix<double> left(backend, k, k), right(backend, k, k);
+  backend.gemm(Transpose::no, Transpose::yes, 1.0, change.left.view(), change.left.view(), 0.0, left);
+  backend.gemm(Transpose::no, Transpose::yes, 1.0, change.right.view(), change.right.view(), 0.0, right);
+  delta_ = {};
+  change_ = std::move(change);
+  return std::sqrt(std::max(0.0, backend.dot(left.view(), right.view())));
 }
 
 UpdateReport LayerEditor::update_change(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
@@ -173,19 +188,26 @@ UpdateReport LayerEditor::update_change(ConstMatrixView<double> keys, ConstMatri
   UpdateReport report{};
   report.bordered = form == UpdateForm::dual && dual_change_.can_border(weight, ledger_.facts());
   prepare(form);
-  Matrix<double> out = output();
-  const ChangeSolution solution = form == UpdateForm::dual
-                                      ? dual_change_.solve(ledger_, keys, residuals, weight, out, cancellation)
-                                      : primal_.solve_change(ledger_, keys, residuals, weight, out, cancellation);
-  report.update_norm = add_change(std::move(out));
-  backend.add_scaled(1.0, solution.whitened.view(), whitened_drift_);
+  own(backend, drift_);
+  own(backend, whitened_drift_);
+  ChangeSolution solution = form == UpdateForm::dual
+                                ? dual_change_.solve(ledger_, keys, residuals, weight, cancellation)
+                                : primal_.solve_change(ledger_, keys, residuals, weight, cancellation);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, solution.change.left.view(), solution.whitened.view(), 1.0,
+               whitened_drift_);
+  update_norm_ = add_change(std::move(solution.change));
   report.preservation_loss = space_->preservation_loss(whitened_drift_);
   report.solve_residual = solution.residual;
   return report;
 }
 
 Matrix<double> LayerEditor::delta() const {
-  return delta_.empty() ? zeros(*space_->backend(), value_width(), key_width()) : delta_.share();
+  if (!delta_.empty()) return delta_.share();
+  Backend& backend = *space_->backend();
+  Matrix<double> delta = zeros(backend, value_width(), key_width());
+  if (!change_.left.empty())
+    backend.gemm(Transpose::yes, Transpose::no, 1.0, change_.left.view(), change_.right.view(), 0.0, delta);
+  return delta;
 }
 
 void LayerEditor::remember(ConstMatrixView<double> keys) {
@@ -219,18 +241,16 @@ void LayerEditor::replay(ConstMatrixView<double> keys, ConstMatrixView<double> t
   if (!chain_ || after > facts_to_restore_)
     throw Error(ErrorCode::invalid_argument, "This batch is not part of what the editor was to be restored to");
   const bool in_chain = before >= chain_->begin;
-  if (in_chain) prepare(chain_->form);
   // In the primal form only the last solution matters; what comes before it is folded in on the way.
   const bool is_solved = in_chain && (chain_->form == UpdateForm::dual || after == facts_to_restore_);
-  if (!is_solved) {
+  if (is_solved) {
+    Matrix<double> present(backend, keys.rows, value_width());
+    backend.gemm(Transpose::no, Transpose::yes, 1.0, keys, drift_.view(), 0.0, present);
+    solve(keys, targets, present, chain_->weight, chain_->form, cancellation);
+  } else {
     if (in_chain) primal_.catch_up(ledger_, nullptr);
     ledger_.append(backend, keys, targets, values);
-    publish();
-    return;
   }
-  Matrix<double> out = output();
-  const Solution solution = solve(keys, targets, chain_->weight, chain_->form, out, cancellation);
-  commit(keys, targets, solution, std::move(out));
   publish();
 }
 
@@ -253,7 +273,7 @@ void LayerEditor::restore(ConstMatrixView<double> drift, ConstMatrixView<double>
 void LayerEditor::publish() {
   published_facts_ = ledger_.facts();
   published_bytes_ = ledger_.bytes() + dual_.bytes() + dual_change_.bytes() + primal_.bytes() + drift_.bytes() +
-                     delta_.bytes() + whitened_drift_.bytes();
+                     delta_.bytes() + change_.left.bytes() + change_.right.bytes() + whitened_drift_.bytes();
 }
 
 }  // namespace lyaplock

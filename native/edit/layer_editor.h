@@ -49,8 +49,9 @@ class LayerEditor {
   /// invalid_argument (no facts, μ not positive), not_positive_definite, aborted; the editor is then as it was.
   UpdateReport update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
                       std::optional<UpdateForm> form, const Cancellation& cancellation);
-  /// With Memory::keys: these keys [u, d] stay. The published methods remember the keys of a batch as they are once it
-  /// is in the weights of all layers, not those it was solved with.
+  /// With Memory::keys: these keys [u, d] stay. The published methods read the keys of a batch again for this once it
+  /// is in the weights of all layers; as a layer's keys depend on the layers below it alone, which are final when it is
+  /// solved for, those it was solved with are the same.
   void remember(ConstMatrixView<double> keys);
 
   /// D [m, d]. It shares memory with the editor, which will not write to it any more.
@@ -87,13 +88,11 @@ class LayerEditor {
   void check_weight(double weight) const;
   [[nodiscard]] UpdateForm cheaper_form(std::size_t batch, double weight) const;
   void prepare(UpdateForm form);
-  Matrix<double> output();
-  Solution solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight, UpdateForm form,
-                 MatrixView<double> out, const Cancellation& cancellation);
-  double commit(ConstMatrixView<double> keys, ConstMatrixView<double> targets, const Solution& solution,
-                Matrix<double> out);
-  void own_drift();
-  double add_change(Matrix<double> change);
+  Matrix<double> spare_drift();
+  Solution solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, ConstMatrixView<double> present,
+                 double weight, UpdateForm form, const Cancellation& cancellation);
+  double replace_drift(Matrix<double> drift);
+  double add_change(Change change);
   UpdateReport update_values(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
                              UpdateForm form, const Cancellation& cancellation);
   UpdateReport update_change(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
@@ -106,7 +105,9 @@ class LayerEditor {
   DualChange dual_change_;  // of the others
   PrimalForm primal_;
   Matrix<double> drift_;
-  Matrix<double> delta_;
+  Matrix<double> delta_;  // what the last update changed of D, if that is not `change_`; at times, empty
+  Change change_;
+  double update_norm_ = 0;
   Matrix<double> whitened_drift_;  // empty with Memory::values
   std::optional<Chain> chain_;
   std::size_t facts_to_restore_ = 0;

@@ -74,36 +74,36 @@ PrimalForm::System PrimalForm::system(ConstMatrixView<double> whitened, double w
 }
 
 Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                           double weight, MatrixView<double> out, const Cancellation& cancellation) {
+                           double weight, MatrixView<double> drift, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
   catch_up(past, nullptr);
   const Matrix<double> whitened = space_->whiten(keys);
   const System system = this->system(whitened, weight, cancellation);
 
-  Matrix<double> drift(backend, value_width_, space_->rank());  // N, then D~
-  backend.copy(value_key_, drift);
-  backend.gemm(Transpose::yes, Transpose::no, 1.0, targets, whitened.view(), 1.0, drift);
+  Matrix<double> rows(backend, value_width_, space_->rank());  // N, then D~
+  backend.copy(value_key_, rows);
+  backend.gemm(Transpose::yes, Transpose::no, 1.0, targets, whitened.view(), 1.0, rows);
   Matrix<double> error(backend, value_width_, probe_count);
   const Matrix<double> probe = probes(backend, space_->rank());
-  backend.gemm(Transpose::no, Transpose::no, 1.0, drift.view(), probe, 0.0, error);
-  const double right_norm = backend.dot(drift.view(), drift.view());
-  backend.trsm(Side::right, Transpose::yes, system.factor, drift);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, rows.view(), probe, 0.0, error);
+  const double right_norm = backend.dot(rows.view(), rows.view());
+  backend.trsm(Side::right, Transpose::yes, system.factor, rows);
   cancellation.check();
-  backend.trsm(Side::right, Transpose::no, system.factor, drift);
+  backend.trsm(Side::right, Transpose::no, system.factor, rows);
   cancellation.check();
-  space_->lift(drift, out);
+  space_->lift(rows, drift);
 
   Solution solution;
   solution.reached = Matrix<double>(backend, keys.rows, value_width_);
-  backend.gemm(Transpose::no, Transpose::yes, 1.0, whitened, drift.view(), 0.0, solution.reached);
-  solution.preservation_loss = space_->preservation_loss(drift);
-  backend.gemm(Transpose::no, Transpose::no, 1.0, drift.view(), system.product, -1.0, error);
+  backend.gemm(Transpose::no, Transpose::yes, 1.0, whitened, rows.view(), 0.0, solution.reached);
+  solution.preservation_loss = space_->preservation_loss(rows);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, rows.view(), system.product, -1.0, error);
   solution.residual = relative_norm(backend, error, right_norm);
   return solution;
 }
 
 ChangeSolution PrimalForm::solve_change(const Ledger& past, ConstMatrixView<double> keys,
-                                        ConstMatrixView<double> residuals, double weight, MatrixView<double> out,
+                                        ConstMatrixView<double> residuals, double weight,
                                         const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
   catch_up(past, nullptr);
@@ -111,20 +111,19 @@ ChangeSolution PrimalForm::solve_change(const Ledger& past, ConstMatrixView<doub
   const System system = this->system(whitened, weight, cancellation);
 
   // R^T K~ (S + μ I)^-1, from the right.
-  Matrix<double> solved(backend, keys.rows, space_->rank());
-  backend.copy(whitened, solved);
-  backend.trsm(Side::right, Transpose::yes, system.factor, solved);
-  backend.trsm(Side::right, Transpose::no, system.factor, solved);
   ChangeSolution solution;
-  solution.whitened = Matrix<double>(backend, value_width_, space_->rank());
-  backend.gemm(Transpose::yes, Transpose::no, 1.0, residuals, solved.view(), 0.0, solution.whitened);
-  const Matrix<double> lifted = space_->lift(solved);
-  backend.gemm(Transpose::yes, Transpose::no, 1.0, residuals, lifted.view(), 0.0, out);
+  solution.whitened = Matrix<double>(backend, keys.rows, space_->rank());
+  backend.copy(whitened, solution.whitened);
+  backend.trsm(Side::right, Transpose::yes, system.factor, solution.whitened);
+  backend.trsm(Side::right, Transpose::no, system.factor, solution.whitened);
+  solution.change.left = Matrix<double>(backend, residuals.rows, residuals.cols);
+  backend.copy(residuals, solution.change.left);
+  solution.change.right = space_->lift(solution.whitened);
 
   Matrix<double> error(backend, keys.rows, probe_count);
   const Matrix<double> probe = probes(backend, space_->rank());
   backend.gemm(Transpose::no, Transpose::no, 1.0, whitened.view(), probe, 0.0, error);
-  backend.gemm(Transpose::no, Transpose::no, 1.0, solved.view(), system.product, -1.0, error);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, solution.whitened.view(), system.product, -1.0, error);
   solution.residual = relative_norm(backend, error, backend.dot(whitened.view(), whitened.view()));
   return solution;
 }

@@ -18,12 +18,12 @@ class PrimalForm {
   /// `keeps_values`: whether past facts have values to keep (N), or keys alone.
   PrimalForm(std::shared_ptr<const KeySpace> space, std::size_t value_width, bool keeps_values);
 
-  /// As DualForm::solve, with the same result up to rounding; writes D.
+  /// As DualForm::solve_anew, with the same result up to rounding.
   Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
-                 MatrixView<double> out, const Cancellation& cancellation);
+                 MatrixView<double> drift, const Cancellation& cancellation);
   /// As DualChange::solve, with the same result up to rounding, for μ > 0.
   ChangeSolution solve_change(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
-                              double weight, MatrixView<double> out, const Cancellation& cancellation);
+                              double weight, const Cancellation& cancellation);
 
   /// Takes in the facts that came to the ledger since the last call; the first time all there are, whose whitened keys
   /// may be at hand.

@@ -5,19 +5,24 @@
 
 namespace lyaplock {
 
-/// The minimiser D of ||D K^T - Y||² + μ tr(D C D^T) over all facts, written where the caller said, and its figures in
-/// float64.
+/// A change of the drift as a product of few rows: left^T right, left [k, m], right [k, d]. It is added to D in one
+/// pass.
+struct Change {
+  Matrix<double> left;
+  Matrix<double> right;
+};
+
+/// Figures of the minimiser D of ||D K^T - Y||² + μ tr(D C D^T) over all facts, float64.
 struct Solution {
-  /// What was written, [m, d]: D itself, or D less the drift that was.
-  enum class Written { drift, change } written = Written::drift;
   Matrix<double> reached;        // D k for every key of the last batch, [u, m]
-  double preservation_loss = 0;  // tr(D C D^T), per corpus token; μ is not in it
+  double preservation_loss = 0;  // ||D~||² in whitened coordinates: tr(D C D^T) where the space is white
   double residual = 0;           // of the linear system, relative; estimated by a few probes
 };
 
-/// The same where past facts are not values to keep: the change of the drift that writes R [u, m] at the new keys.
+/// The same where past facts are not values to keep: what writes R [u, m] at the new keys.
 struct ChangeSolution {
-  Matrix<double> whitened;  // the change in whitened coordinates, [m, rank]
+  Change change;
+  Matrix<double> whitened;  // its right side in whitened coordinates, [k, rank]
   double residual = 0;
 };
 

@@ -19,7 +19,9 @@ Matrix<double> keep_top_share(Backend& backend, ConstMatrixView<double> delta, C
                 "The share of an update to keep must be over 0 and at most 1; received " + to_text(share));
   Matrix<double> kept(backend, delta.rows, delta.cols), change(backend, delta.rows, delta.cols);
   backend.copy(delta, kept);
-  const auto rank = static_cast<std::size_t>((1 - share) * static_cast<double>(delta.size()));
+  // A share such as 0.8 has no exact double: what is left of it must not fall short of a whole number by rounding.
+  constexpr double slack = 1 + 1e-12;
+  const auto rank = static_cast<std::size_t>((1 - share) * static_cast<double>(delta.size()) * slack);
   if (rank == 0) return kept;
   backend.relative_change(delta, weight, epsilon, change);
   backend.keep_at_least(change, backend.kth_smallest(change.view(), rank), kept);

@@ -1,5 +1,7 @@
 #include "edit/update_cost.h"
 
+#include <algorithm>
+
 #include "backend/counted_flops.h"
 #include "edit/probes.h"
 
@@ -28,6 +30,11 @@ double border(std::size_t past, std::size_t u, std::size_t width) {
   return flops::trsm(past, u) + flops::gemm(u, width, past) + flops::trsm(u, width);
 }
 
+/// D += A^T B for k rows of A and B, and the norm of that.
+double add_change(std::size_t k, std::size_t m, std::size_t d) {
+  return flops::gemm(m, d, k) + flops::gemm(k, k, m) + flops::gemm(k, k, d);
+}
+
 }  // namespace
 
 double catch_up_flops(const UpdateShape& shape, std::size_t facts) { return new_keys(shape, facts / 2, facts); }
@@ -37,7 +44,7 @@ double dual_flops(const UpdateShape& shape, std::size_t past, std::size_t u, boo
   const double keys = new_keys(shape, past, u);
   if (shape.memory != Memory::values) {
     const double factor = bordered ? factor_rows(past, u) : flops::potrf(n);
-    const double change = flops::trsm(u, m) + flops::gemm(m, shape.rank, u) + flops::gemm(m, d, u);
+    const double change = flops::trsm(u, m) + flops::gemm(m, shape.rank, u) + add_change(u, m, d);
     return keys + factor + border(past, u, shape.rank) + static_cast<double>(u) * shape.flops_of_row + change +
            residual(n, 0);
   }
@@ -45,9 +52,9 @@ double dual_flops(const UpdateShape& shape, std::size_t past, std::size_t u, boo
   if (!bordered)
     return keys + targets + flops::potrf(n) + 2 * flops::trsm(n, m) + flops::gemm(m, d, n) + residual(n, m);
   // Of this batch and of the one before, which has reached its values meanwhile.
-  const double changes = 2 * (flops::gemm(m, d, u) + 2 * flops::trsm(u, m)) + flops::gemm(u, m, past) +
-                         flops::gemm(u, m, past - u) + flops::gemm(u, m, u);
-  return keys + 2 * targets + factor_rows(past, u) + border(past, u, d) + changes + residual(n, m);
+  const double changes = add_change(2 * u, m, d) + 4 * flops::trsm(u, m) + flops::gemm(u, m, past) +
+                         flops::gemm(u, m, past - std::min(past, u)) + flops::gemm(u, m, u);
+  return keys + targets + factor_rows(past, u) + border(past, u, d) + changes + residual(n, m);
 }
 
 double primal_flops(const UpdateShape& shape, std::size_t u) {
@@ -56,7 +63,7 @@ double primal_flops(const UpdateShape& shape, std::size_t u) {
   const double system = flops::syrk(r, u) + flops::gemm(r, r, probe_count) + flops::potrf(r);
   if (shape.memory != Memory::values)
     return 2 * whiten + (shape.memory == Memory::keys ? whiten + flops::syrk(r, u) : 0) + system +
-           2 * flops::trsm(r, u) + flops::gemm(m, r, u) + flops::gemm(m, d, u) + 2 * flops::gemm(u, probe_count, r);
+           2 * flops::trsm(r, u) + flops::gemm(m, r, u) + add_change(u, m, d) + 2 * flops::gemm(u, probe_count, r);
   const double remembered = whiten + flops::syrk(r, u) + flops::gemm(m, r, u);  // the batch before, folded in
   const double solve = 2 * flops::trsm(r, m) + static_cast<double>(m) * shape.flops_of_row;
   return remembered + flops::gemm(u, m, d) + whiten + system + 2 * flops::gemm(m, r, u) + solve +

@@ -58,7 +58,8 @@ export function heldBytes(
     coefficients: dual * n * m,
     border: bordered ? dual * u * (n + d) : 0,
     sums: form === "primal" ? FLOAT64 * d * (d + m) : 0,
-    drifts: FLOAT64 * 2 * m * d,
+    // What a bordering batch changes is kept as a product of its rows and those of the batch before.
+    drifts: FLOAT64 * (m * d + (bordered ? 2 * u * (m + d) : m * d)),
   };
 }
 

@@ -85,8 +85,9 @@ export class LayerEditor {
   }
 
   /**
-   * With memory "keys": these keys [u, d] stay. The published methods remember the keys of a batch as they are once it is in
-   * the weights of all layers, not those it was solved with (reference, section 10.2).
+   * With memory "keys": these keys [u, d] stay. The published methods read the keys of a batch again for this once it is in the
+   * weights of all layers (reference, section 10.2); as a layer's keys depend on the layers below it alone, which are final
+   * when it is solved for, those it was solved with are the same.
    *
    * @throws ERR_SHAPE, ERR_NOT_FINITE, ERR_INVALID_ARGUMENT
    */

@@ -30,7 +30,7 @@ async function comparePlans(planned: Omit<PlannedEdits, "edits">, edits: number)
     expect(plan.primalAfter).toBe(primalAfter);
     // The engine takes the batch before to be as large as the one at hand, which the last may not be.
     expectWithin(plan.flops / flops - 1, u === batchSize ? 0.0001 : 0.02);
-    expectWithin(totalBytes(plan.memory) / (editor.bytes + keySpace.bytes) - 1, 0.0001);
+    expectWithin(totalBytes(plan.memory) / (editor.bytes + keySpace.bytes) - 1, u === batchSize ? 0.0001 : 0.01);
     expect(plan.peakBytes).toBeGreaterThan(totalBytes(plan.memory));
   }
   return [...new Set(forms)];
@@ -47,7 +47,7 @@ describe("a plan of updates", () => {
 
   it("knows when a factor is bordered no longer, and that of batches that are large from the first", async () => {
     const stays = { ...largeBatches, weight: "stays" } as const;
-    expect(await comparePlans(stays, 1250)).toEqual(["dual", "bordered", "primal"]);
+    expect(await comparePlans({ ...stays, batchSize: 40 }, 1250)).toEqual(["dual", "bordered", "primal"]);
     expect(await comparePlans({ ...stays, batchSize: 600 }, 1200)).toEqual(["primal"]);
   });
 
