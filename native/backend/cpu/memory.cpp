@@ -14,7 +14,7 @@ namespace lyaplock {
 
 namespace cpu {
 
-// BLAS is called from the threads of the pool, on one thread each: linear_algebra.cpp says why.
+// BLAS is called from the threads of the pool, on one thread each: shared_blas.h says why.
 CpuBackend::CpuBackend(std::size_t threads) : pool_(threads) { set_blas_threads(1); }
 
 std::shared_ptr<void> CpuBackend::allocate(std::size_t bytes) {

@@ -20,6 +20,12 @@ int blas_stride(const MatrixView<T>& matrix) {
 
 inline Transpose other(Transpose op) { return op == Transpose::no ? Transpose::yes : Transpose::no; }
 
+/// k of op(A) [m, k].
+template <class T>
+std::size_t inner_size(Transpose a_op, const MatrixView<T>& a) {
+  return a_op == Transpose::no ? a.cols : a.rows;
+}
+
 /// Rows [begin, begin + count) of op(A), as a part of A.
 template <class T>
 MatrixView<T> rows_of(Transpose op, const MatrixView<T>& a, std::size_t begin, std::size_t count) {
