@@ -13,6 +13,7 @@ import { Worker } from "node:worker_threads";
 const LASTING = 2;
 const REPLACED = 2;
 const SAMPLES = 120;
+const LINES = 12;
 /** The longest life of a worker that is replaced, in seconds. */
 const LONGEST_LIFE = 20;
 /**
@@ -34,13 +35,13 @@ const samples = [];
 for (let i = 1; i <= SAMPLES; i++) {
   await sleep((seconds * 1000) / SAMPLES);
   samples.push(process.memoryUsage.rss() / 2 ** 20);
+  if (i % (SAMPLES / LINES) === 0) printLine((i * seconds) / SAMPLES, median(samples.slice(-SAMPLES / LINES)));
 }
 
 const quarter = (i) => median(samples.slice((i * SAMPLES) / 4, ((i + 1) * SAMPLES) / 4));
 const [early, late] = [quarter(1), quarter(3)];
 const allowed = ALLOWED.megabytes + ALLOWED.share * early;
 const grew = late - early > allowed;
-printCurve();
 console.log(`${done.sessions} sessions, ${done.cancelled} calls cancelled, ${done.ended} workers ended in their work`);
 console.log(
   `resident memory: ${early.toFixed(0)} MiB in the second quarter, ${late.toFixed(0)} MiB in the last; ` +
@@ -81,12 +82,7 @@ function median(numbers) {
   return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
-function printCurve() {
-  const lines = 12;
-  const highest = Math.max(...samples);
-  for (let line = 0; line < lines; line++) {
-    const megabytes = median(samples.slice((line * SAMPLES) / lines, ((line + 1) * SAMPLES) / lines));
-    const time = `${(((line + 0.5) * seconds) / lines).toFixed(0)} s`.padStart(7);
-    console.log(`${time} ${`${megabytes.toFixed(0)} MiB`.padStart(9)} ${"█".repeat((60 * megabytes) / highest)}`);
-  }
+function printLine(time, megabytes) {
+  const [when, much] = [`${time.toFixed(0)} s`, `${megabytes.toFixed(0)} MiB`];
+  console.log(`${when.padStart(7)} ${much.padStart(9)} ${"█".repeat(megabytes / 8)}`);
 }
