@@ -146,16 +146,19 @@ Matrix<double> SecondMoment::sum() {
   Matrix<double> sum(*backend_, width(), width());
   backend_->copy(sum_, sum);
   backend_->mirror_lower(sum);
+  if (!backend_->all_finite(sum))
+    throw Error(ErrorCode::not_finite, precision_ == MomentPrecision::float32
+                                           ? "Products of keys have overflowed float32; sum them in float64"
+                                           : "Products of keys have overflowed");
   return sum;
 }
 
 Matrix<double> SecondMoment::mean() {
   if (count_ == 0) throw Error(ErrorCode::invalid_argument, "A second moment has no mean before its first key");
-  flush();
+  const Matrix<double> total = sum();
   Matrix<double> mean(*backend_, width(), width());
   backend_->fill(0.0, mean);
-  backend_->add_scaled(1.0 / static_cast<double>(count_), sum_, mean);
-  backend_->mirror_lower(mean);
+  backend_->add_scaled(1.0 / static_cast<double>(count_), total, mean);
   return mean;
 }
 

@@ -36,9 +36,9 @@ class SecondMoment {
 
   /// Sums up the keys that wait. Everything that reads the sum does so first.
   void flush();
-  /// The sum of k k^T, [d, d], both triangles.
+  /// The sum of k k^T, [d, d], both triangles. ErrorCode::not_finite if products of keys were beyond their precision.
   [[nodiscard]] Matrix<double> sum();
-  /// C = sum / count, [d, d], both triangles. ErrorCode::invalid_argument before the first key.
+  /// C = sum / count, [d, d], both triangles. ErrorCode::invalid_argument before the first key, or as `sum`.
   [[nodiscard]] Matrix<double> mean();
 
   [[nodiscard]] std::size_t width() const { return sum_.rows(); }

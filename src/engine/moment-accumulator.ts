@@ -12,9 +12,9 @@ export interface MomentState {
 /**
  * Second moment of keys: Σ k kᵀ [d, d] in float64 and how many keys there were (reference, section 5).
  *
- * `add` may be called by many producers without waiting: keys are copied before it returns and summed in the order of the
- * calls. Where keys are cut into calls does not change a bit of the sum, which is kept in blocks of 1024 keys (float64) or
- * 4096 (float32); reading the sum ends a block. Shards gathered elsewhere, in worker threads or processes, come
+ * `add` may be called by many producers without waiting; a producer leaves its keys as they are until its promise is
+ * settled. Where keys are cut into calls that follow one another does not change a bit of the sum, which is kept in blocks of
+ * 1024 keys (float64) or 4096 (float32); reading the sum ends a block. The order of calls that overlap may, in its rounding. Shards gathered elsewhere, in worker threads or processes, come
  * together with `export`, `import` and `merge`.
  *
  * Memory: the sum, a block of keys, and with float32 a block's sum, [d, d] float32.
@@ -73,13 +73,17 @@ export class MomentAccumulator {
     return call(() => this.native.merge(other.native));
   }
 
-  /** All there is to an accumulator; the caller disposes of the sum. */
+  /** All there is to an accumulator; the caller disposes of the sum. @throws ERR_NOT_FINITE as `mean` */
   async export(): Promise<MomentState & { sum: Matrix }> {
     const { sum, count } = await call(() => this.native.sum());
     return { sum: new Matrix(sum), count, precision: this.precision };
   }
 
-  /** C = Σ k kᵀ / count, [d, d] float64. @throws ERR_INVALID_ARGUMENT before the first key. */
+  /**
+   * C = Σ k kᵀ / count, [d, d] float64.
+   *
+   * @throws ERR_INVALID_ARGUMENT before the first key, ERR_NOT_FINITE when products of keys were beyond their precision
+   */
   async mean(): Promise<Matrix> {
     return new Matrix(await call(() => this.native.mean()));
   }

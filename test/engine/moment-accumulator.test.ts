@@ -145,6 +145,12 @@ describe("a moment accumulator", () => {
     }
   });
 
+  it("says when products of keys have overflowed float32", async () => {
+    const large = plain(1, 2, () => 1e20);
+    await expectRejection(meanOf(await momentOf(large, "float32")), "ERR_NOT_FINITE", "float64");
+    expect(await meanOf(await momentOf(large))).toEqual(new Float64Array(4).fill(1e40));
+  });
+
   it("takes rows out of a wider array", async () => {
     const cases = fc.record({
       rows: fc.integer({ min: 0, max: 6 }),

@@ -1,7 +1,8 @@
 // The engine in worker threads, several at once; nothing here measures time, so that it runs under sanitizers too.
 
 import { describe, expect, it } from "vitest";
-import { KeySpace, LayerEditor, Matrix, MomentAccumulator } from "../../src/engine.js";
+import { KeySpace, LayerEditor, Matrix, MomentAccumulator, type MomentState } from "../../src/engine.js";
+import { expectWithin, relativeError } from "../support/close.js";
 import { expectRejection } from "../support/errors.js";
 import { inWorker } from "../support/in-worker.js";
 
@@ -45,6 +46,27 @@ describe("worker threads", () => {
     const body = `parentPort.postMessage(await (${edit})({ KeySpace, LayerEditor, MomentAccumulator }));`;
     const results = await Promise.all(Array.from({ length: 4 }, () => inWorker(body).result));
     for (const result of results) expect(result).toEqual(expected);
+  });
+
+  it("gather shards of a second moment, which come together here", async () => {
+    const [rows, cols] = [500, 3];
+    const shard = (begin: number) => `
+      const at = (_, i) => Math.sin(i + ${cols * begin});
+      const moment = await MomentAccumulator.create(${cols});
+      await moment.add({ rows: ${rows}, cols: ${cols}, values: Float64Array.from({ length: ${rows * cols} }, at) });
+      const { sum, ...rest } = await moment.export();
+      parentPort.postMessage({ ...rest, sum: { values: await sum.toFloat64Array(), rows: ${cols}, cols: ${cols} } });
+    `;
+    const total = await MomentAccumulator.create(cols);
+    for (const { result } of [0, rows, 2 * rows].map((begin) => inWorker(shard(begin)))) {
+      await total.merge(await MomentAccumulator.import((await result) as MomentState));
+    }
+    const whole = await MomentAccumulator.create(cols);
+    const values = Float64Array.from({ length: 3 * rows * cols }, (_, i) => Math.sin(i));
+    await whole.add({ rows: 3 * rows, cols, values });
+    expect(total.count).toBe(3 * rows);
+    const [actual, expected] = await Promise.all([total, whole].map(async (of) => (await of.mean()).toFloat64Array()));
+    expectWithin(relativeError(actual!, expected!), 1e-14);
   });
 
   it("may be terminated in the middle of an update", async () => {
