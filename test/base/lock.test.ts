@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Lock } from "../../src/base/lock.js";
 
 let directory: string;
@@ -106,6 +106,7 @@ describe("Lock", () => {
     const first = await Lock.acquire(path);
     const waiting = [work(), work(), work()];
     expect(await Lock.acquireIfFree(path, (who) => told.push(who))).toBeUndefined();
+    await vi.waitFor(() => expect(told).toHaveLength(4)); // all have looked, and found it held
     await first.release();
     await Promise.all(waiting);
     expect(most).toBe(1);
