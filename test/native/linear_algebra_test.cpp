@@ -72,7 +72,7 @@ BACKEND_TEST("syrk fills the lower triangle alone, float64") { syrk<double>(on, 
 
 BACKEND_TEST("potrf factors the lower triangle and leaves the upper alone") {
   Random random(13);
-  for (const std::size_t n : {0, 1, 2, 5, 33, 100, 257}) {
+  for (const std::size_t n : {0, 1, 2, 5, 33, 100, 257, 600}) {
     const Array a = positive_definite(random, n);
     Placed<double> placed(on, joined(a, Array(n, n, 55)), 1);
     CHECK(on.potrf(placed) == 0);
@@ -85,7 +85,7 @@ BACKEND_TEST("potrf factors the lower triangle and leaves the upper alone") {
 
 BACKEND_TEST("potrf names the leading minor that is not positive") {
   Random random(14);
-  for (const std::size_t n : {1, 5, 100, 200})
+  for (const std::size_t n : {1, 5, 100, 600})
     for (const std::size_t bad : {std::size_t{0}, n / 2, n - 1}) {
       Array a = positive_definite(random, n);
       a(bad, bad) = -1;
@@ -109,9 +109,11 @@ BACKEND_TEST("potrf takes NaN and infinity anywhere in the lower triangle as not
 
 BACKEND_TEST("trsm solves from both sides, with L and its transpose") {
   Random random(16);
+  auto shapes = edge_shapes;
+  shapes.insert(shapes.end(), {{20, 600}, {600, 20}});  // triangles that are halved more than once
   for (const Side side : {Side::left, Side::right})
     for (const Transpose op : {Transpose::no, Transpose::yes})
-      for (const auto& [rows, cols] : edge_shapes) {
+      for (const auto& [rows, cols] : shapes) {
         const std::size_t n = side == Side::left ? rows : cols;
         Array l = lower_of(random.array(n, n, -1 / (1 + static_cast<double>(n)), 1 / (1 + static_cast<double>(n))));
         for (std::size_t i = 0; i < n; ++i) l(i, i) += 2;

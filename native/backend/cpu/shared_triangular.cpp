@@ -10,14 +10,14 @@ namespace lyaplock::cpu {
 
 namespace {
 
-/// Triangles up to this size are not halved further. A small triangle is solved at a fraction of the speed of products,
-/// and takes its share of the work as size / n; a smaller one still costs more waking of threads than it saves.
-constexpr std::size_t smallest_triangle = 64;
-/// The same for a factor, which one thread makes.
-constexpr std::size_t smallest_factor = 256;
+/// Triangles up to this size are not halved further. A small triangle is worked on at a fraction of the speed of
+/// products and, to be factored, by one thread, which argues for less; every halving wakes the threads once more, which
+/// argues for more, and for much more while other programs want the processor too. From 64 to 512 a quiet machine shows
+/// little difference.
+constexpr std::size_t smallest_triangle = 256;
 
 /// The size of L11: half, in whole smallest triangles.
-std::size_t upper_half(std::size_t n, std::size_t smallest) { return (n / smallest + 1) / 2 * smallest; }
+std::size_t upper_half(std::size_t n) { return (n / smallest_triangle + 1) / 2 * smallest_triangle; }
 
 /// Rows of right-hand sides are rows of B on the right, columns on the left: each thread solves for its own.
 void solve_small(ThreadPool& pool, Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) {
@@ -35,7 +35,7 @@ void solve_triangular(ThreadPool& pool, Side side, Transpose l_op, ConstMatrixVi
   const std::size_t n = l.rows;
   if (n <= smallest_triangle) return solve_small(pool, side, l_op, l, b);
   const bool left = side == Side::left;
-  const std::size_t half = upper_half(n, smallest_triangle);
+  const std::size_t half = upper_half(n);
   const std::size_t rest = n - half;
   const ConstMatrixView<double> l21 = l.row_range(half, rest).column_range(0, half);
   const MatrixView<double> b1 = left ? b.row_range(0, half) : b.column_range(0, half);
@@ -67,8 +67,8 @@ std::size_t factor_positive_definite(ThreadPool& pool, MatrixView<double> a) {
   const std::size_t n = a.rows;
   if (n == 0) return 0;
   // One thread has nobody to wait for.
-  if (n <= smallest_factor || pool.size() == 1) return factor(a);
-  const std::size_t half = upper_half(n, smallest_factor);
+  if (n <= smallest_triangle || pool.size() == 1) return factor(a);
+  const std::size_t half = upper_half(n);
   const std::size_t rest = n - half;
   const MatrixView<double> a11 = a.row_range(0, half).column_range(0, half);
   const MatrixView<double> a21 = a.row_range(half, rest).column_range(0, half);
