@@ -29,10 +29,11 @@ struct BlasSpeed {
   double flops;            // of either (backend/counted_flops.h)
 };
 
-/// Times one call of each, in that order, on the same operands; memory has been touched before. The library runs on
-/// `threads` threads where it lets itself be told (OpenBLAS, MKL), on its default elsewhere; afterwards it is back at
-/// the one thread that the CPU backend asks of it. Until then other calls of BLAS in this process are on as many:
-/// nothing else should run. A single timing on a shared machine says little; take the median of several ratios.
+/// Times one call of each, in that order, on the same operands; before each, memory has been touched and the processor
+/// kept at work. The library runs on `threads` threads where it lets itself be told (OpenBLAS, MKL), on its default
+/// elsewhere; afterwards it is back at the one thread that the CPU backend asks of it. Until then other calls of BLAS
+/// in this process are on as many: nothing else should run. A single timing on a shared machine says little; take the
+/// median of several ratios.
 /// ErrorCode::invalid_argument for a size of zero, or a float32 potrf or trsm.
 BlasSpeed measure_blas(Backend& backend, const BlasProblem& problem, std::size_t threads);
 

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <functional>
-#include <thread>
 
 #include "backend/counted_flops.h"
 #include "backend/cpu/blas_threads.h"
@@ -15,10 +14,6 @@ namespace lyaplock {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// The library's threads look for more work before they sleep, for some tens of milliseconds; ours shall not share the
-/// processor with them.
-constexpr std::chrono::milliseconds until_asleep{100};
 
 /// The library on threads of its own while this lives.
 class LibraryThreads {
@@ -35,6 +30,7 @@ double seconds_of(const std::function<void()>& call) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Numbers in [-1, 1) that are the same in every run.
 template <class T>
 Matrix<T> numbers(Backend& backend, std::size_t rows, std::size_t cols) {
   Matrix<T> matrix(backend, rows, cols);
@@ -53,22 +49,35 @@ Matrix<double> dominant(Backend& backend, std::size_t n) {
   return matrix;
 }
 
+/// The library's threads look for more work before they sleep, for some tens of milliseconds; ours shall not share the
+/// processor with them. But a processor that has rested takes some tens of milliseconds to come back to its full speed,
+/// and a short call was seen to take twice as long in them: so it does not rest.
+void keep_busy_until_threads_sleep(Backend& backend) {
+  constexpr std::chrono::milliseconds enough{100};
+  constexpr std::size_t size = 512;
+  const Matrix<double> a = numbers<double>(backend, size, size);
+  Matrix<double> product(backend, size, size);
+  const auto start = Clock::now();
+  while (Clock::now() - start < enough) backend.gemm(Transpose::no, Transpose::yes, 1.0, a, a, 0.0, product);
+}
+
 /// Times both calls; each changes `operand`, which is `initial` before either.
 template <class T>
 BlasSpeed compare(Backend& backend, std::size_t threads, double flops, const Matrix<T>& initial,
                   const std::function<void(MatrixView<T>)>& library, const std::function<void(MatrixView<T>)>& ours) {
   Matrix<T> operand(backend, initial.rows(), initial.cols());
-  const auto time = [&](const std::function<void(MatrixView<T>)>& call) {
+  const auto prepare = [&] {
     backend.copy(initial.view(), operand);
-    return seconds_of([&] { call(operand); });
+    keep_busy_until_threads_sleep(backend);
   };
+  prepare();
   double library_seconds = 0;
   {
     const LibraryThreads own(threads);
-    library_seconds = time(library);
+    library_seconds = seconds_of([&] { library(operand); });
   }
-  std::this_thread::sleep_for(until_asleep);
-  return {library_seconds, time(ours), flops};
+  prepare();
+  return {library_seconds, seconds_of([&] { ours(operand); }), flops};
 }
 
 template <class T>
