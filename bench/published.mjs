@@ -39,7 +39,9 @@ other, batch by batch, and end with the same drift.
 
 *Kept* means the weight of the batch before, *changed* one that the virtual queue has raised since. Three repetitions
 each; up to 1,000 facts each begins with an editor of its own, above that the next batches of the same editor are
-taken, so that its last repetition has 500 facts more than the row says, to our disadvantage.
+taken, so that its last repetition has 500 facts more than the row says, to our disadvantage. Kept and changed weights
+take turns there: after 6,000 facts the first changed one takes the editor to the primal form for good, in which a kept
+weight saves nothing, so that only the first of those repetitions shows the bordered factor.
 
 What limits: the published batch does 8/3 d³ + 6 m d² + 2 m² d flops in large products and factorisations, so it is
 bound by arithmetic. Ours reads L twice for 100 rows, about 25 flops to a byte, then multiplies with everything it
