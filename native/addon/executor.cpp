@@ -2,10 +2,7 @@
 
 namespace lyaplock::addon {
 
-Executor::Executor(Napi::Env env)
-    : env_(env),
-      javascript_(Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
-                                                "lyaplock", 0, 1)) {
+Executor::Executor(Napi::Env env) : env_(env), javascript_(decltype(javascript_)::New(env, "lyaplock", 0, 1, this)) {
   javascript_.Unref(env);
   thread_ = std::thread([this] { work(); });
 }
@@ -35,9 +32,11 @@ void Executor::submit(std::unique_ptr<Task> task, std::shared_ptr<Cancellation> 
   wake_.notify_one();
 }
 
-void Executor::finished(Napi::Env env, std::unique_ptr<Task> task) {
-  if (--pending_ == 0) javascript_.Unref(env);
-  task->finish(env);
+void Executor::come_back(Napi::Env env, Napi::Function, Executor* executor, Finished* finished) {
+  const std::unique_ptr<Finished> owned(finished);
+  if (static_cast<napi_env>(env) == nullptr || !*owned->alive) return;
+  if (--executor->pending_ == 0) executor->javascript_.Unref(env);
+  owned->task->finish(env);
 }
 
 void Executor::work() {
@@ -53,13 +52,9 @@ void Executor::work() {
       running_ = entry.cancellation;
     }
     entry.task->run();
-    Task* task = entry.task.release();
-    const auto back = [this, alive = alive_](Napi::Env env, Napi::Function, Task* done) {
-      std::unique_ptr<Task> owned(done);
-      if (static_cast<napi_env>(env) != nullptr && *alive) finished(env, std::move(owned));
-    };
+    auto finished = std::make_unique<Finished>(Finished{std::move(entry.task), alive_});
     // Refused only while the environment is torn down, when nobody waits for the result any more.
-    if (javascript_.NonBlockingCall(task, back) != napi_ok) delete task;
+    if (javascript_.NonBlockingCall(finished.get()) == napi_ok) (void)finished.release();
   }
 }
 

@@ -43,13 +43,20 @@ class Executor {
     std::unique_ptr<Task> task;
     std::shared_ptr<Cancellation> cancellation;
   };
+  /// A task on its way back to JavaScript's thread.
+  struct Finished {
+    std::unique_ptr<Task> task;
+    std::shared_ptr<bool> alive;
+  };
   void work();
-  void finished(Napi::Env env, std::unique_ptr<Task> task);
+  /// Node also calls this, without an environment, for what is on its way when the environment is torn down: the task
+  /// and its result go then. (Napi::ThreadSafeFunction would forget them.)
+  static void come_back(Napi::Env env, Napi::Function, Executor* executor, Finished* finished);
 
   Napi::Env env_;
-  Napi::ThreadSafeFunction javascript_;
+  Napi::TypedThreadSafeFunction<Executor, Finished, come_back> javascript_;
   std::size_t pending_ = 0;  // used on JavaScript's thread alone, like what follows
-  // False once this is gone: Node still empties the queue of finished tasks while it tears an environment down.
+  // False once this is gone: Node empties the queue of finished tasks later than that.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;

@@ -141,6 +141,33 @@ describe("a view", () => {
     expect(megabytes.peak, "the collector knows of the memory without being asked").toBeLessThan(600);
   });
 
+  it.skipIf(process.env.LYAPLOCK_ADDON)("or a result is not left behind by a worker that is terminated", async () => {
+    const worker = `
+      import { parentPort } from "node:worker_threads";
+      import { Matrix } from ${JSON.stringify(ENGINE)};
+      const work = async () => { for (;;) (await Matrix.allocate(1024, 1024, "float64")).dispose(); }; // 8 MiB each
+      for (let i = 0; i < 4; i++) work();
+      parentPort.postMessage("at work");
+    `;
+    const grown = await inProcess(`
+      const { Worker } = await import("node:worker_threads");
+      const url = new URL("data:text/javascript," + encodeURIComponent(${JSON.stringify(worker)}));
+      const terminate = async (count) => {
+        for (let i = 0; i < count; i++) {
+          const worker = new Worker(url);
+          await new Promise((resolve) => worker.once("message", resolve));
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          await worker.terminate();
+        }
+      };
+      await terminate(5);
+      const before = process.memoryUsage.rss();
+      await terminate(25);
+      return (process.memoryUsage.rss() - before) / 2 ** 20;
+    `);
+    expect(grown).toBeLessThan(100); // one result of each is 200
+  });
+
   it.runIf(process.platform === "linux")(
     "is refused, and results are copied, where Node allows no external memory",
     async () => {
