@@ -2,7 +2,7 @@
 // node-gyp.
 //
 //   node scripts/native.mjs [--force] [--debug]          the addon; --debug builds build/Debug instead
-//   node scripts/native.mjs --test [--sanitize]          builds and runs test/native, or under Address- and UBSanitizer
+//   node scripts/native.mjs --test                       builds and runs test/native (under sanitizers: sanitize.mjs)
 //   node scripts/native.mjs --print-sources              the sources, for binding.gyp and CMakeLists.txt
 
 import { spawn, spawnSync } from "node:child_process";
@@ -17,7 +17,7 @@ import { installPackages } from "./system-packages.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const options = new Set(process.argv.slice(2));
-const known = ["--force", "--debug", "--test", "--sanitize", "--print-sources"];
+const known = ["--force", "--debug", "--test", "--print-sources"];
 
 try {
   for (const option of options) {
@@ -25,11 +25,11 @@ try {
   }
   if (options.has("--print-sources")) {
     console.log(sources().join("\n"));
-  } else if (options.has("--test") || options.has("--sanitize")) {
+  } else if (options.has("--test")) {
     requireTools();
     const { runNativeTests } = await import("./native-tests.mjs");
     const tested = sources().filter((name) => !name.startsWith("native/addon/"));
-    process.exitCode = await runNativeTests({ root, sources: tested, sanitize: options.has("--sanitize") });
+    process.exitCode = await runNativeTests({ root, sources: tested });
   } else {
     await buildAddon();
   }

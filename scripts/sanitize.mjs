@@ -165,10 +165,10 @@ function split(text) {
 /** Whether a frame is ours; of a leak, the one that allocated, since what Node allocates for our calls is Node's to free. */
 function isOurs(report, folder) {
   const frames = report.split("\n").filter((line) => /^ +#\d+ /.test(line));
-  const allocator = frames.find((line) => !/lib(a|t)?san|libsanitizer|libstdc\+\+/.test(line));
+  const allocator = frames.find((line) => !/libasan|libsanitizer|libstdc\+\+|\/include\/c\+\+\//.test(line));
   const relevant = /leak of/.test(report) ? [allocator ?? ""] : frames;
   // Sources as the compiler was given them, or the files they were linked to.
-  return relevant.some((line) => / (native|test)\//.test(line) || line.includes(folder));
+  return relevant.some((line) => / (native|test|node_modules\/node-addon-api)\//.test(line) || line.includes(folder));
 }
 
 function addressesVary() {
