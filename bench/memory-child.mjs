@@ -38,10 +38,10 @@ for (let index = 0; editor.facts < facts; index++) {
 console.log(
   JSON.stringify({
     facts: editor.facts,
-    keySpace: 2 * d * d * Float64Array.BYTES_PER_ELEMENT,
+    keySpace: layer.keySpace.bytes,
     editorAtMost,
     editorAtEnd: editor.bytes,
-    ledger: editor.facts * (d + m) * Float64Array.BYTES_PER_ELEMENT,
+    ledger: editor.facts * (d + 2 * m) * Float64Array.BYTES_PER_ELEMENT,
     weights: m * d * Float64Array.BYTES_PER_ELEMENT,
     peak: statusOf("VmHWM") - before,
     seconds: (performance.now() - begun) / 1000,

@@ -15,7 +15,7 @@ export const columns = [
   ["key space, MiB", (row) => mebibytes(row.keySpace)],
   ["editor at most", (row) => mebibytes(row.editorAtMost)],
   ["editor at the end", (row) => mebibytes(row.editorAtEnd)],
-  ["of that keys and values", (row) => mebibytes(row.ledger)],
+  ["of that the ledger", (row) => mebibytes(row.ledger)],
   ["weight change given out", (row) => mebibytes(row.weights)],
   ["sum", (row) => mebibytes(row.sum)],
   ["peak", (row) => mebibytes(row.peak)],
@@ -25,7 +25,7 @@ export const columns = [
 
 export const notes = `
 The peak is the largest resident size during the sequence (VmHWM, reset before its first batch), less the resident
-size of Node with the addon, one batch of inputs and nothing else. The key space is C and its factor; the editor is
+size of Node with the addon, one batch of inputs and nothing else. The key space is the factor of C; the editor is
 what \`editor.bytes\` says; the weight change is the matrix that \`editor.drift\` gives out after every batch. Batches
 hold 100 facts, and every tenth is solved with a changed weight, so that both ways of solving are in the peak. What
 limits is the ledger, whose keys are as wide as the MLP, and while there are fewer facts than that the factor of all

@@ -31,4 +31,13 @@ inline double relative_norm(Backend& backend, ConstMatrixView<double> products, 
   return squared_norm > 0 ? error / std::sqrt(squared_norm) : error;
 }
 
+/// How much of its norm a square matrix differs from its transpose by.
+inline double relative_asymmetry(Backend& backend, ConstMatrixView<double> matrix) {
+  const Matrix<double> probe = probes(backend, matrix.rows);
+  Matrix<double> product(backend, matrix.rows, probe_count);
+  backend.gemm(Transpose::no, Transpose::no, 1.0, matrix, probe, 0.0, product);
+  backend.gemm(Transpose::yes, Transpose::no, -1.0, matrix, probe, 1.0, product);
+  return relative_norm(backend, product, backend.dot(matrix, matrix));
+}
+
 }  // namespace lyaplock

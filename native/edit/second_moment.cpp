@@ -1,9 +1,11 @@
 #include "edit/second_moment.h"
 
 #include <algorithm>
-#include <cmath>
 #include <type_traits>
 #include <utility>
+
+#include "base/text.h"
+#include "edit/probes.h"
 
 namespace lyaplock {
 
@@ -37,19 +39,15 @@ std::shared_ptr<SecondMoment> SecondMoment::from_sum(std::shared_ptr<Backend> ba
     throw Error(ErrorCode::shape, "A sum of second moments must be square; received " + shape_of(sum));
   if (!backend->all_finite(sum))
     throw Error(ErrorCode::not_finite, "The sum of a second moment holds NaN or infinity; gather it anew");
+  if (const double difference = relative_asymmetry(*backend, sum); !(difference <= kLargestAsymmetry))
+    throw Error(ErrorCode::not_symmetric,
+                "The sum of a second moment must be symmetric; this one differs from its "
+                "transpose by " +
+                    to_text(difference) + " of its norm");
   auto moment = std::make_shared<SecondMoment>(std::move(backend), sum.rows, precision);
   Backend& on = *moment->backend_;
   on.copy(sum, moment->sum_);
   on.mirror_lower(moment->sum_);
-  Matrix<double> difference(on, sum.rows, sum.cols);
-  on.copy(sum, difference);
-  on.add_scaled(-1.0, moment->sum_, difference);
-  const double asymmetry = std::sqrt(on.dot(difference, difference)), norm = std::sqrt(on.dot(sum, sum));
-  if (!(asymmetry <= kLargestAsymmetry * norm))
-    throw Error(ErrorCode::invalid_argument,
-                "The sum of a second moment must be symmetric; this one differs from its "
-                "transpose by " +
-                    std::to_string(asymmetry) + ", where its norm is " + std::to_string(norm));
   moment->count_ = count;
   return moment;
 }

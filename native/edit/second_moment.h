@@ -23,7 +23,7 @@ class SecondMoment {
   SecondMoment(std::shared_ptr<Backend> backend, std::size_t width, MomentPrecision precision);
 
   /// One that goes on from a sum [d, d] over `count` keys gathered before. ErrorCode::shape unless it is square,
-  /// ErrorCode::not_finite, ErrorCode::invalid_argument if it is not symmetric up to the rounding of float32.
+  /// ErrorCode::not_finite, ErrorCode::not_symmetric beyond the rounding of float32.
   static std::shared_ptr<SecondMoment> from_sum(std::shared_ptr<Backend> backend, ConstMatrixView<double> sum,
                                                 std::uint64_t count, MomentPrecision precision);
 

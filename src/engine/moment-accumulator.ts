@@ -42,7 +42,7 @@ export class MomentAccumulator {
   /**
    * Goes on from what `export` gave, as if all its keys had been added here.
    *
-   * @throws ERR_SHAPE, ERR_NOT_FINITE, ERR_INVALID_ARGUMENT when the sum is not symmetric or the count not a whole number
+   * @throws ERR_SHAPE, ERR_NOT_FINITE, ERR_NOT_SYMMETRIC, ERR_INVALID_ARGUMENT when the count is not a whole number
    */
   static import({ sum, count, precision }: MomentState): Promise<MomentAccumulator> {
     return withNative([sum], async (matrix) => {

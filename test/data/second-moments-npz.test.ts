@@ -127,7 +127,7 @@ describe("a published statistics file", () => {
       ["header"],
     ],
     ["something that is not an array", moment(Buffer.from("mom2 of the model")), "ERR_MODEL_FORMAT", ["not an array"]],
-    ["a sum that is not symmetric", moment(npy("<f4", [160, 160], crooked)), "ERR_INVALID_ARGUMENT", ["symmetric"]],
+    ["a sum that is not symmetric", moment(npy("<f4", [160, 160], crooked)), "ERR_NOT_SYMMETRIC", ["symmetric"]],
     [
       "a sum with NaN",
       moment(

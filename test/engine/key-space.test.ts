@@ -4,12 +4,7 @@ import { KeySpace, preservationLoss } from "../../src/engine.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { expectRejection } from "../support/errors.js";
 import { difference, entry, type Plain, plain, product, trace, transposed } from "../support/plain.js";
-import { covariance, random, randomMatrix } from "../support/problems.js";
-
-async function plainOf(matrix: Promise<{ rows: number; cols: number; toFloat64Array(): Promise<Float64Array> }>) {
-  const { rows, cols } = await matrix;
-  return { rows, cols, values: await (await matrix).toFloat64Array() };
-}
+import { covariance, plainOf, random, randomMatrix } from "../support/problems.js";
 
 describe("a key space", () => {
   it("makes the preserved keys white, and lifts to C⁻¹ k", async () => {
