@@ -83,7 +83,13 @@ async function main() {
   }
   const env = { LYAPLOCK_ADDON: addon };
   const vitest = path.join(root, "node_modules/vitest/vitest.mjs");
-  const soak = ["--expose-gc", path.join(root, "test/soak/soak.mjs"), "--minutes", values["soak-minutes"]];
+  const soak = [
+    "--expose-gc",
+    path.join(root, "test/soak/soak.mjs"),
+    "--any-memory",
+    "--minutes",
+    values["soak-minutes"],
+  ];
   const runs = {
     "native tests": () => sanitized([program], { env: {}, preload: false }),
     "engine tests": () => sanitized([process.execPath, vitest, "run", ...ENGINE_TESTS], { env, preload: true }),
