@@ -81,7 +81,7 @@ Solution DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> keys, 
   Backend& backend = *space_->backend();
   catch_up(past);
   last_.reset();
-  coefficients_.clear();  // which also says that there is nothing to go on from, should this fail
+  coefficients_.shrink(0);  // which also says that there is nothing to go on from, should this fail
   try {
     add_keys(keys);
     system_.forget_factor();
@@ -92,7 +92,7 @@ Solution DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> keys, 
     cancellation.check();
   } catch (...) {
     drop_after(past.facts());
-    coefficients_.clear();
+    coefficients_.shrink(0);
     throw;
   }
   system_.solve(coefficients_);

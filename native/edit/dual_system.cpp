@@ -41,26 +41,38 @@ void DualSystem::clear() {
 }
 
 void DualSystem::factor(double weight, std::size_t end, const Cancellation& cancellation) {
-  Backend& backend = *space_->backend();
   if (weight != weight_) forget_factor();
   weight_ = weight;
-  gram_.each(factor_.rows(), end, [&](ConstMatrixView<double> panel, std::size_t first) {
+  while (factor_.rows() < end) {
     cancellation.check();
-    Matrix<double> rows(backend, panel.rows, panel.cols);
-    backend.copy(panel, rows);
-    const MatrixView<double> left = rows.view().column_range(0, first);
-    const MatrixView<double> diagonal = rows.view().column_range(first, panel.rows);
-    add_to_diagonal(backend, weight, diagonal);
-    factor_.solve_right_transposed(backend, left);
-    backend.syrk(Transpose::no, -1.0, left, 1.0, diagonal);
-    if (const std::size_t minor = backend.potrf(diagonal); minor != 0)
-      throw Error(ErrorCode::not_positive_definite,
-                  "G + μI of " + std::to_string(end) + " facts is not positive definite at its leading minor " +
-                      std::to_string(first + minor) + ", with μ = " + to_text(weight) +
-                      ": the key of that fact is a combination of those before it. Give a larger weight, or leave the "
-                      "fact out");
-    factor_.append(backend, rows);
-  });
+    factor_piece(weight, end);
+  }
+}
+
+/// The next piece of rows, which need those above it alone.
+void DualSystem::factor_piece(double weight, std::size_t end) {
+  Backend& backend = *space_->backend();
+  const std::size_t first = factor_.rows();
+  const std::size_t last = std::min(end, (first / LowerTriangle::panel_rows + 1) * LowerTriangle::panel_rows);
+  gram_.each(first, last, [&](ConstMatrixView<double> panel, std::size_t) { factor_.append(backend, panel); });
+  try {
+    factor_.each(first, last, [&](MatrixView<double> panel, std::size_t) {
+      const MatrixView<double> left = panel.column_range(0, first);
+      const MatrixView<double> diagonal = panel.column_range(first, panel.rows);
+      add_to_diagonal(backend, weight, diagonal);
+      factor_.solve_right_transposed(backend, left);
+      backend.syrk(Transpose::no, -1.0, left, 1.0, diagonal);
+      if (const std::size_t minor = backend.potrf(diagonal); minor != 0)
+        throw Error(ErrorCode::not_positive_definite,
+                    "G + μI of " + std::to_string(end) + " facts is not positive definite at its leading minor " +
+                        std::to_string(first + minor) + ", with μ = " + to_text(weight) +
+                        ": the key of that fact is a combination of those before it. Give a larger weight, or leave "
+                        "the fact out");
+    });
+  } catch (...) {
+    factor_.shrink(first);
+    throw;
+  }
 }
 
 Border DualSystem::border(std::size_t begin, std::size_t end) const {

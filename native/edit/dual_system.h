@@ -56,6 +56,8 @@ class DualSystem {
   [[nodiscard]] std::size_t bytes() const { return whitened_.bytes() + gram_.bytes() + factor_.bytes(); }
 
  private:
+  void factor_piece(double weight, std::size_t end);
+
   std::shared_ptr<const KeySpace> space_;
   BlockedRows whitened_;
   LowerTriangle gram_;  // with the upper triangle of its diagonal blocks

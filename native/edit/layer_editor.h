@@ -105,7 +105,8 @@ class LayerEditor {
   DualChange dual_change_;  // of the others
   PrimalForm primal_;
   Matrix<double> drift_;
-  Matrix<double> delta_;  // what the last update changed of D, if that is not `change_`; at times, empty
+  Matrix<double> delta_;           // what the last update changed of D, or memory for the next one
+  bool is_delta_current_ = false;  // otherwise `change_` is; both at no time
   Change change_;
   double update_norm_ = 0;
   Matrix<double> whitened_drift_;  // empty with Memory::values

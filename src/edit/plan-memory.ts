@@ -58,8 +58,9 @@ export function heldBytes(
     coefficients: dual * n * m,
     border: bordered ? dual * u * (n + d) : 0,
     sums: form === "primal" ? FLOAT64 * d * (d + m) : 0,
-    // What a bordering batch changes is kept as a product of its rows and those of the batch before.
-    drifts: FLOAT64 * (m * d + (bordered ? 2 * u * (m + d) : m * d)),
+    // What a bordering batch changes is kept as a product of its rows and those of the batch before, beside the memory
+    // that the next change of the weight will need.
+    drifts: FLOAT64 * (2 * m * d + (bordered ? 2 * u * (m + d) : 0)),
   };
 }
 
@@ -70,16 +71,11 @@ export function peakBytesOf(shape: LayerShape, before: PlannedState, after: Plan
   return Math.max(solving, totalBytes(heldBytes(shape, before)) + heldBytes(shape, after).sums); // both forms are there
 }
 
-/** Beside what is held: a batch's own rows, and the largest matrix on the way. */
-function scratchBytes(
-  { keyWidth: d, valueWidth: m }: LayerShape,
-  { facts: n, batch: u, form, bordered }: PlannedState,
-): number {
+/** Beside what is held: a batch's own rows, and its rows of G or of L. */
+function scratchBytes({ keyWidth: d, valueWidth: m }: LayerShape, { facts: n, batch: u, form }: PlannedState): number {
   const rows = u * (3 * d + 5 * m);
   if (form === "primal") return FLOAT64 * (rows + d * (d + m)); // S + μI, and D in whitened coordinates
-  // Rows of G, of L, or a block of rows of L, at a time when there are no coefficients.
-  const panel = bordered ? 0 : n * (Math.min(n, BLOCK_ROWS) - m);
-  return FLOAT64 * (rows + Math.max(u * n, panel));
+  return FLOAT64 * (rows + u * n);
 }
 
 export function totalBytes(memory: UpdateMemory): number {
