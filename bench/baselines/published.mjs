@@ -56,6 +56,16 @@ export class Published {
     return this.ask({ do: "reset" });
   }
 
+  /** Remembers the state for `recall`. */
+  keep() {
+    return this.ask({ do: "keep" });
+  }
+
+  /** Back to the state that was kept. */
+  recall() {
+    return this.ask({ do: "recall" });
+  }
+
   /**
    * A batch, keys [u, d] and residuals [u, m].
    *

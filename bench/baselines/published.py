@@ -46,6 +46,15 @@ class Layer:
         self.M = torch.zeros(self.m, self.d, dtype=torch.float64)
         return {}
 
+    def keep(self):
+        self.kept = [matrix.clone() for matrix in (self.W, self.S, self.M)]
+        return {}
+
+    def recall(self):
+        for matrix, kept in zip((self.W, self.S, self.M), self.kept, strict=True):
+            matrix.copy_(kept)
+        return {}
+
     def update(self, keys, residuals, facts, weight):
         K = read(keys, facts, self.d).T
         R = read(residuals, facts, self.m).T
