@@ -9,9 +9,12 @@ const SHAPES = [
   { model: "LLaMA-3-8B", d: 14336, m: 4096 },
 ];
 
-/** The shapes with d and m divided by the scale. */
-export const shapesAt = (scale) =>
-  SHAPES.map(({ model, d, m }) => ({ model, d: scaledDown(d, scale), m: scaledDown(m, scale), scale }));
+/** The shapes with d and m divided by the scale, those of the two larger models by one of their own. */
+export const shapesAt = (scale, largerScale = scale) =>
+  SHAPES.map(({ model, d, m }, index) => {
+    const own = index === 0 ? scale : largerScale;
+    return { model, d: scaledDown(d, own), m: scaledDown(m, own), scale: own };
+  });
 
 /** Facts and batches shrink with the shape, so that n / d stays. */
 export const scaledDown = (count, scale) => Math.max(1, Math.round(count / scale));

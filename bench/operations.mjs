@@ -40,11 +40,13 @@ the library's gemm it is memory that limits, above it arithmetic.
 
 // Tokens are whole blocks of either precision (native/edit/second_moment.cpp): fewer would wait, and cost nothing yet.
 const [FACTS, BATCH, TOKENS] = [3000, 100, 4096];
+/** The larger two take an hour and 10 GB as they are. */
+const LARGER_SCALE = 4;
 
 export async function run({ scale }) {
   const machine = await roofline();
   const rows = [];
-  for (const shape of shapesAt(scale)) {
+  for (const shape of shapesAt(scale, Math.max(scale, LARGER_SCALE))) {
     for await (const operation of operationsOf(shape)) rows.push(await measure(operation, shape, machine));
   }
   return rows;
