@@ -88,6 +88,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("createLayerEditor", create_layer_editor);
   function("residuals", compute_residuals);
   function("updateFlops", update_flops);
+  function("cheaperForm", cheaper_form_of);
   function("keepTopShare", keep_top_share_of);
   function("compressSingularValues", compress_singular_values_of);
   function("rankOneUpdate", rank_one_update_of);

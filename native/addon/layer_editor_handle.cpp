@@ -222,20 +222,38 @@ Napi::Value compute_residuals(const Napi::CallbackInfo& info) {
       give_doubles);
 }
 
-Napi::Value update_flops(const Napi::CallbackInfo& info) {
-  const Napi::Object given = object(info[0], "shape");
+namespace {
+
+UpdateShape update_shape(const Napi::Value& value) {
+  const Napi::Object given = object(value, "shape");
   const std::size_t d = count(given.Get("keyWidth"), "keyWidth");
   const std::size_t rank = given.Get("rank").IsUndefined() ? d : count(given.Get("rank"), "rank");
   const auto width = static_cast<double>(d);
-  const UpdateShape shape{.key_width = d,
-                          .rank = rank,
-                          .value_width = count(given.Get("valueWidth"), "valueWidth"),
-                          .flops_of_row = rank == d ? width * width : 2 * width * static_cast<double>(rank),
-                          .memory = memory_of(given.Get("memory"))};
+  return {.key_width = d,
+          .rank = rank,
+          .value_width = count(given.Get("valueWidth"), "valueWidth"),
+          .flops_of_row = rank == d ? width * width : 2 * width * static_cast<double>(rank),
+          .memory = memory_of(given.Get("memory"))};
+}
+
+}  // namespace
+
+Napi::Value update_flops(const Napi::CallbackInfo& info) {
+  const UpdateShape shape = update_shape(info[0]);
   const std::size_t past = count(info[1], "past"), batch = count(info[2], "batch");
   const bool is_dual = update_form(info[3]) == UpdateForm::dual;
   return to_number(info.Env(),
                    is_dual ? dual_flops(shape, past, batch, boolean(info[4], "bordered")) : primal_flops(shape, batch));
+}
+
+Napi::Value cheaper_form_of(const Napi::CallbackInfo& info) {
+  const Napi::Object given = object(info[1], "state");
+  const FormState state{.facts = count(given.Get("facts"), "facts"),
+                        .not_in_dual = count(given.Get("notInDual"), "notInDual"),
+                        .can_border = boolean(given.Get("canBorder"), "canBorder"),
+                        .is_primal_begun = boolean(given.Get("isPrimalBegun"), "isPrimalBegun")};
+  return Napi::String::New(info.Env(),
+                           name_of_form(cheaper_form(update_shape(info[0]), state, count(info[2], "batch"))));
 }
 
 }  // namespace lyaplock::addon

@@ -30,6 +30,8 @@ class LayerEditorHandle final : public Handle<LayerEditorHandle, LayerEditor> {
 };
 
 /// createLayerEditor(keySpace, valueWidth, memory), residuals(values, outputs, layersLeft),
+/// cheaperForm(shape, state, batch)
+Napi::Value cheaper_form_of(const Napi::CallbackInfo& info);
 /// updateFlops(shape, past, batch, form, bordered)
 Napi::Value create_layer_editor(const Napi::CallbackInfo& info);
 Napi::Value compute_residuals(const Napi::CallbackInfo& info);

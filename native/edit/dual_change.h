@@ -24,8 +24,8 @@ class DualChange {
   /// True if the factor of the `past` facts of the ledger is there for this weight.
   [[nodiscard]] bool can_border(double weight, std::size_t past) const { return system_.is_factored(weight, past); }
   [[nodiscard]] std::size_t facts() const { return system_.rows(); }
-  [[nodiscard]] const BlockedRows& whitened() const { return system_.whitened(); }
-  void clear() { system_.clear(); }
+  /// Forgets everything but the whitened keys [n, rank], which it returns; the next call begins anew from the ledger.
+  BlockedRows release() { return system_.release(); }
   [[nodiscard]] std::size_t bytes() const { return system_.bytes(); }
 
  private:

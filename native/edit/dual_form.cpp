@@ -39,11 +39,11 @@ std::size_t DualForm::bytes() const {
   return system_.bytes() + lifted_.bytes() + coefficients_.bytes() + last;
 }
 
-void DualForm::clear() {
-  system_.clear();
+BlockedRows DualForm::release() {
   lifted_.clear();
   coefficients_.clear();
   last_.reset();
+  return system_.release();
 }
 
 void DualForm::add_keys(ConstMatrixView<double> keys) {

@@ -36,10 +36,9 @@ class DualForm {
   }
   /// How many facts it has whitened.
   [[nodiscard]] std::size_t facts() const { return system_.rows(); }
-  /// Whitened keys [n, rank] of the facts it has seen.
-  [[nodiscard]] const BlockedRows& whitened() const { return system_.whitened(); }
-  /// Forgets everything; the next call begins anew from the ledger.
-  void clear();
+  /// Forgets everything but the whitened keys [n, rank] of the facts it has seen, which it returns; the next call
+  /// begins anew from the ledger.
+  BlockedRows release();
   [[nodiscard]] std::size_t bytes() const;
 
  private:

@@ -1,5 +1,7 @@
 #include "edit/dual_system.h"
 
+#include <utility>
+
 #include "base/text.h"
 #include "edit/diagonal.h"
 
@@ -34,10 +36,10 @@ void DualSystem::drop_after(std::size_t rows) {
   factor_.shrink(rows);
 }
 
-void DualSystem::clear() {
-  whitened_.clear();
+BlockedRows DualSystem::release() {
   gram_.clear();
   factor_.clear();
+  return std::exchange(whitened_, BlockedRows(space_->rank()));
 }
 
 void DualSystem::factor(double weight, std::size_t end, const Cancellation& cancellation) {

@@ -27,7 +27,8 @@ class DualSystem {
   /// Adds rows [u, rank] of whitened keys.
   void add(ConstMatrixView<double> whitened);
   void drop_after(std::size_t rows);
-  void clear();
+  /// Forgets everything but the whitened keys [n, rank], which it returns.
+  BlockedRows release();
 
   /// True if the factor of the first `rows` rows is there for this weight.
   [[nodiscard]] bool is_factored(double weight, std::size_t rows) const {

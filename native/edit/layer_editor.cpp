@@ -70,10 +70,14 @@ UpdateForm LayerEditor::cheaper_form(std::size_t batch, double weight) const {
                           .memory = memory_};
   const std::size_t past = ledger_.facts();
   const bool values = memory_ == Memory::values;
-  const bool bordered = values ? dual_.can_border(weight, past) : dual_change_.can_border(weight, past);
   const std::size_t whitened = values ? dual_.facts() : dual_change_.facts();
-  const double dual = dual_flops(shape, past, batch, bordered) + catch_up_flops(shape, past - std::min(past, whitened));
-  return dual <= primal_flops(shape, batch) ? UpdateForm::dual : UpdateForm::primal;
+  const FormState state{
+      .facts = past,
+      .not_in_dual = past - std::min(past, whitened),
+      .can_border = values ? dual_.can_border(weight, past) : dual_change_.can_border(weight, past),
+      .is_primal_begun = primal_.is_begun(),
+  };
+  return lyaplock::cheaper_form(shape, state, batch);
 }
 
 /// The forms take turns with the memory: what one has derived from the ledger is dropped when the other is used.
@@ -82,10 +86,8 @@ void LayerEditor::prepare(UpdateForm form) {
     primal_.clear();
     return;
   }
-  if (!primal_.is_begun())
-    primal_.catch_up(ledger_, memory_ == Memory::values ? &dual_.whitened() : &dual_change_.whitened());
-  dual_.clear();
-  dual_change_.clear();
+  const BlockedRows whitened = memory_ == Memory::values ? dual_.release() : dual_change_.release();
+  if (!primal_.is_begun()) primal_.catch_up(ledger_, &whitened);
 }
 
 /// Memory for a drift: that of an earlier delta, where nobody else has it. Memory that was never touched takes a tenth

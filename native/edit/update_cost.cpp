@@ -35,6 +35,12 @@ double add_change(std::size_t k, std::size_t m, std::size_t d) {
   return flops::gemm(m, d, k) + flops::gemm(k, k, m) + flops::gemm(k, k, d);
 }
 
+/// Sums over all facts, whose whitened keys are at hand.
+double begin_primal_flops(const UpdateShape& shape, std::size_t facts) {
+  const double values = shape.memory == Memory::values ? flops::gemm(shape.value_width, shape.rank, facts) : 0;
+  return flops::syrk(shape.rank, facts) + values;
+}
+
 }  // namespace
 
 double catch_up_flops(const UpdateShape& shape, std::size_t facts) { return new_keys(shape, facts / 2, facts); }
@@ -55,6 +61,15 @@ double dual_flops(const UpdateShape& shape, std::size_t past, std::size_t u, boo
   const double changes = add_change(2 * u, m, d) + 4 * flops::trsm(u, m) + flops::gemm(u, m, past) +
                          flops::gemm(u, m, past - std::min(past, u)) + flops::gemm(u, m, u);
   return keys + targets + factor_rows(past, u) + border(past, u, d) + changes + residual(n, m);
+}
+
+UpdateForm cheaper_form(const UpdateShape& shape, const FormState& state, std::size_t batch) {
+  constexpr double patience = 10;
+  const double dual =
+      dual_flops(shape, state.facts, batch, state.can_border) + catch_up_flops(shape, state.not_in_dual);
+  const double gain = dual - primal_flops(shape, batch);
+  const double begin = state.is_primal_begun ? 0 : begin_primal_flops(shape, state.facts);
+  return gain > 0 && patience * gain >= begin ? UpdateForm::primal : UpdateForm::dual;
 }
 
 double primal_flops(const UpdateShape& shape, std::size_t u) {

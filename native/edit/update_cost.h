@@ -23,4 +23,15 @@ double primal_flops(const UpdateShape& shape, std::size_t u);
 /// Of bringing `facts` remembered facts into the dual form that are not in it yet.
 double catch_up_flops(const UpdateShape& shape, std::size_t facts);
 
+/// Where the forms stand before a batch.
+struct FormState {
+  std::size_t facts;        // remembered
+  std::size_t not_in_dual;  // of these, those the dual form has not taken in
+  bool can_border;          // the weight is that of the update before, whose factor is there
+  bool is_primal_begun;     // the primal form has taken in all there were
+};
+/// The form that takes fewer operations. To begin with the primal one costs as much as several updates, for it takes in
+/// all facts; it is begun once ten batches like this one would make up for that.
+UpdateForm cheaper_form(const UpdateShape& shape, const FormState& state, std::size_t batch);
+
 }  // namespace lyaplock

@@ -68,7 +68,9 @@ export function heldBytes(
 export function peakBytesOf(shape: LayerShape, before: PlannedState, after: PlannedState): number {
   const solving = totalBytes(heldBytes(shape, after)) + scratchBytes(shape, after);
   if (before.form === after.form) return solving;
-  return Math.max(solving, totalBytes(heldBytes(shape, before)) + heldBytes(shape, after).sums); // both forms are there
+  // One form takes over from the other: of that, whitened keys are left.
+  const { keySpaces, ledgers, keys, drifts } = heldBytes(shape, before);
+  return Math.max(solving, keySpaces + ledgers + keys / 2 + drifts + heldBytes(shape, after).sums);
 }
 
 /** Beside what is held: a batch's own rows, and its rows of G or of L. */

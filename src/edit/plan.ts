@@ -1,6 +1,5 @@
 import { Turns } from "../base/yielding.js";
 import { LyaplockError } from "../errors.js";
-import type { UpdateForm } from "../native/addon.js";
 import { addon } from "../native/index.js";
 import {
   heldBytes,
@@ -72,7 +71,7 @@ export async function planUpdates(
   return { primalAfter, flops, memory: Object.fromEntries(held) as UpdateMemory, peakBytes };
 }
 
-/** What LayerEditor::cheaper_form decides (native/edit/layer_editor.cpp), and what that will cost. */
+/** What an editor will choose (native/edit/update_cost.h), and what that will cost. */
 function nextUpdate(
   shape: LayerShape,
   { facts: past, batch: lastBatch, form: lastForm, bordered: lastBordered }: PlannedState,
@@ -81,18 +80,18 @@ function nextUpdate(
 ): PlannedState & { flops: number } {
   const facts = past + batch;
   const bordered = weightStays && lastForm === "dual" && past > 0;
-  const flopsOf = (form: UpdateForm) =>
-    addon().updateFlops({ ...shape, memory: "values" }, past, batch, form, form === "dual" && bordered);
-  const primal = flopsOf("primal");
-  if (lastForm === "dual") {
-    const dual = flopsOf("dual");
+  const of = { ...shape, memory: "values" } as const;
+  const [canBorder, isPrimalBegun] = [bordered, lastForm === "primal"];
+  const notInDual = isPrimalBegun ? past : 0;
+  const form = addon().cheaperForm(of, { facts: past, notInDual, canBorder, isPrimalBegun }, batch);
+  const flops = addon().updateFlops(of, past, batch, form, form === "dual" && bordered);
+  if (form === "dual") {
     // The first border is that of two batches: the one before was solved anew.
     const more = bordered && !lastBordered ? lastBatch ** 2 * shape.keyWidth : 0;
-    if (dual <= primal) return { facts, batch, form: "dual", bordered, flops: dual + more };
+    return { facts, batch, form, bordered, flops: flops + more };
   }
-  // There is no way back: the dual form takes more with every fact, and would have to begin anew.
-  const more = lastForm === "dual" ? flopsOfSwitch(shape, past, batch) : 0;
-  return { facts, batch, form: "primal", bordered: false, flops: primal + more };
+  const more = isPrimalBegun ? 0 : flopsOfSwitch(shape, past, batch);
+  return { facts, batch, form, bordered: false, flops: flops + more };
 }
 
 /** The first update in the primal form folds in all facts, whose whitened keys are at hand; every other one the batch before. */

@@ -34,6 +34,19 @@ export interface NativeCancellation {
   cancel(): void;
 }
 
+/** How positions turn the first `width` entries of every head of a query or key (native/model/rotary_frequencies.h). */
+export type RotaryPositions = { width: number; base: number } & (
+  | { scaling: "none" }
+  | { scaling: "linear"; factor: number }
+  | {
+      scaling: "llama3";
+      factor: number;
+      lowFrequencyFactor: number;
+      highFrequencyFactor: number;
+      originalPositions: number;
+    }
+);
+
 /** What native code needs to know of a model's config.json. `family` names a row of native/model/families.cpp. */
 export interface ModelDescription {
   family: string;
@@ -47,9 +60,16 @@ export interface ModelDescription {
   positions: number;
   normEpsilon: number;
   tiedHead: boolean;
-  /** Base of the rotary angles; ignored by families with learned positions. */
-  rotaryBase: number;
+  /** Ignored by families with learned positions. */
+  rotary: RotaryPositions;
   activation: "silu" | "gelu" | "gelu_tanh";
+  /** Of the maps to queries, keys and values. */
+  attentionBias: boolean;
+  attentionOutputBias: boolean;
+  feedForwardBias: boolean;
+  headBias: boolean;
+  /** Whether queries and keys are normed head by head. */
+  headNorms: boolean;
 }
 
 /** The prompts over which the values of u facts are optimised; rows of `batch` in any order. */
@@ -284,6 +304,14 @@ export interface NativeLayerEditor {
   dispose(): void;
 }
 
+/** Where the two forms of an update stand before a batch (native/edit/update_cost.h). */
+export interface FormState {
+  facts: number;
+  notInDual: number;
+  canBorder: boolean;
+  isPrimalBegun: boolean;
+}
+
 /** Of one layer: d, the rank of its key space (d where absent), m. */
 export interface UpdateShape {
   keyWidth: number;
@@ -356,6 +384,8 @@ export interface NativeAddon {
   createLayerEditor(keySpace: NativeKeySpace, valueWidth: number, memory: EditorMemory): Promise<NativeLayerEditor>;
   /** Operations of one update of `batch` facts after `past` remembered ones, as its report will count them. */
   updateFlops(shape: UpdateShape, past: number, batch: number, form: UpdateForm, bordered: boolean): number;
+  /** The form that an editor chooses for the next batch. */
+  cheaperForm(shape: UpdateShape, state: FormState, batch: number): UpdateForm;
   /** (values − outputs) / layersLeft, [u, m] float64. */
   residuals(values: NativeMatrix, outputs: NativeMatrix, layersLeft: number): Promise<NativeMatrix>;
   /** `delta` [m, d] with all but a share of its elements zeroed (RECT). */
