@@ -38,7 +38,10 @@ export {
   type CaseScores,
   evaluate,
   type Metrics,
+  type Perplexity,
+  type PerplexityOptions,
   type PromptScore,
+  perplexity,
   type Statistic,
   summarize,
 } from "./evaluate/index.js";

@@ -14,9 +14,30 @@ namespace lyaplock::addon {
 
 namespace {
 
+RotaryPositions rotary_positions(const Napi::Value& value) {
+  const Napi::Object object = addon::object(value, "rotary");
+  const auto real = [&](const char* name) { return number(object.Get(name), name); };
+  RotaryPositions rotary{.width = count(object.Get("width"), "rotary.width"), .base = real("base")};
+  const std::string scaling = text(object.Get("scaling"), "rotary.scaling");
+  if (scaling == "none") return rotary;
+  rotary.factor = real("factor");
+  if (scaling == "linear") {
+    rotary.scaling = RotaryScaling::linear;
+  } else if (scaling == "llama3") {
+    rotary.scaling = RotaryScaling::llama3;
+    rotary.low_frequency_factor = real("lowFrequencyFactor");
+    rotary.high_frequency_factor = real("highFrequencyFactor");
+    rotary.original_positions = count(object.Get("originalPositions"), "rotary.originalPositions");
+  } else {
+    throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument), "There is no rotary scaling " + scaling);
+  }
+  return rotary;
+}
+
 ModelDescription description(const Napi::Value& value) {
   const Napi::Object object = addon::object(value, "The model description");
   const auto size = [&](const char* name) { return count(object.Get(name), name); };
+  const auto flag = [&](const char* name) { return boolean(object.Get(name), name); };
   const std::string activation = text(object.Get("activation"), "activation");
   ModelDescription model{.family = text(object.Get("family"), "family"),
                          .layers = size("layers"),
@@ -28,9 +49,14 @@ ModelDescription description(const Napi::Value& value) {
                          .vocabulary = size("vocabulary"),
                          .positions = size("positions"),
                          .norm_epsilon = static_cast<float>(number(object.Get("normEpsilon"), "normEpsilon")),
-                         .tied_head = boolean(object.Get("tiedHead"), "tiedHead"),
-                         .rotary_base = number(object.Get("rotaryBase"), "rotaryBase"),
-                         .activation = Activation::silu};
+                         .tied_head = flag("tiedHead"),
+                         .rotary = rotary_positions(object.Get("rotary")),
+                         .activation = Activation::silu,
+                         .attention_bias = flag("attentionBias"),
+                         .attention_output_bias = flag("attentionOutputBias"),
+                         .feed_forward_bias = flag("feedForwardBias"),
+                         .head_bias = flag("headBias"),
+                         .head_norms = flag("headNorms")};
   if (activation == "gelu_tanh")
     model.activation = Activation::gelu_tanh;
   else if (activation == "gelu")

@@ -23,7 +23,9 @@ void ModelDescription::validate() const {
   size(positions, "number of positions");
   if (heads % key_value_heads != 0)
     fail(std::to_string(key_value_heads) + " key/value heads do not divide " + std::to_string(heads) + " heads");
-  if (head_width % 2 != 0) fail("A head width of " + std::to_string(head_width) + " cannot be rotated in pairs");
+  if (rotary.width % 2 != 0 || rotary.width > head_width)
+    fail("Of a head of width " + std::to_string(head_width) + ", " + std::to_string(rotary.width) +
+         " entries cannot be rotated in pairs");
   if (!(norm_epsilon > 0)) fail("The epsilon of the norms must be positive");
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "model/rotary_frequencies.h"
 
 namespace lyaplock {
 
@@ -23,8 +24,15 @@ struct ModelDescription {
   std::size_t positions;  // limit of a sequence's length
   float norm_epsilon;
   bool tied_head;
-  double rotary_base;  // used by families with rotary positions
+  RotaryPositions rotary;  // of families with rotary positions
   Activation activation;
+
+  // Which linear maps have a bias.
+  bool attention_bias;         // queries, keys and values
+  bool attention_output_bias;  // the map of the attention's output
+  bool feed_forward_bias;
+  bool head_bias;
+  bool head_norms;  // RMSNorm of the queries and keys of every head, before they are rotated
 
   /// ErrorCode::model_format, naming the number, unless all sizes are positive, the heads divide as they must and no
   /// product of two of them overflows.

@@ -7,7 +7,8 @@
 namespace lyaplock {
 
 enum class Norm { root_mean_square, layer };
-enum class Positions { learned, rotary };
+/// Rotary ones turn the two halves of a head against each other, or each entry against its neighbour.
+enum class Positions { learned, rotary_halves, rotary_neighbours };
 
 /// One family: its structure, and the names its checkpoints give to the weights. Names of a block's weights follow its
 /// prefix, which holds the layer's number at "{}"; ".weight" and ".bias" are appended to all of them.
@@ -16,7 +17,7 @@ struct Family {
   Norm norm;
   Positions positions;
   bool gated;       // activation(gate) * up, instead of activation(up)
-  bool biases;      // every linear map of a block has one
+  bool parallel;    // attention and feed-forward part read the same normed input, and both are added to it (GPT-J)
   bool transposed;  // linear weights are stored [in, out] (GPT-2's Conv1D)
 
   std::string_view prefix;  // of all names but the head's; some checkpoints leave it out
@@ -31,9 +32,11 @@ struct Family {
   std::string_view query;
   std::string_view key;
   std::string_view value;
+  std::string_view query_norm;  // of every head, where the description asks for it
+  std::string_view key_norm;
   std::string_view attention_output;
-  std::string_view feed_forward_norm;
-  std::string_view gate;  // gated families alone
+  std::string_view feed_forward_norm;  // empty in parallel families
+  std::string_view gate;               // gated families alone
   std::string_view up;
   std::string_view down;
 

@@ -36,8 +36,7 @@ Matrix<float> final_states(Transformer& model, const TokenBatch& batch, std::spa
   Matrix<float> chosen(backend, rows.size(), description.width);
   backend.gather_rows(first_rows(activations.attention, layout.rows()), rows, attention);
   backend.gather_rows(x, rows, chosen);
-  model.add_attention(last, attention, chosen);
-  model.expand(last, chosen, activations);
+  model.expand(last, attention, chosen, {}, activations);
   model.contract(last, first_rows(activations.activation, rows.size()), chosen);
 
   Matrix<float> normed(backend, rows.size(), description.width);
@@ -127,8 +126,7 @@ void for_each_key(Transformer& model, const TokenBatch& batch, std::span<const s
                                                    std::to_string(model.description().layers) + "; received " +
                                                    std::to_string(layers[wanted]));
     model.attend(layer, layout, x, {}, activations);
-    model.add_attention(layer, first_rows(activations.attention, n), x);
-    model.expand(layer, x, activations);
+    model.expand(layer, first_rows(activations.attention, n), x, {}, activations);
     const ConstMatrixView<float> activation = first_rows(activations.activation, n);
     if (layer == layers[wanted]) take(wanted++, activation);
     if (wanted < layers.size()) model.contract(layer, activation, x);

@@ -48,8 +48,7 @@ Matrix<double> KeyPass::keys(std::size_t layer, const Cancellation& cancellation
     model_.block(between, layout_, x_, {}, activations_);
   }
   model_.attend(layer, layout_, x_, {}, activations_);
-  model_.add_attention(layer, activations_.attention, x_);
-  model_.expand(layer, x_, activations_);
+  model_.expand(layer, activations_.attention, x_, {}, activations_);
   layer_ = layer;
 
   Backend& backend = model_.backend();

@@ -18,6 +18,12 @@ void apply_backward(Backend& backend, const Linear& linear, ConstMatrixView<floa
   backend.gemm(Transpose::no, Transpose::no, 1.0F, out_gradient, linear.weight, beta, x_gradient);
 }
 
+/// Dense rows of several heads as rows of one.
+template <class View>
+View each_head(const View& heads, std::size_t width) {
+  return {heads.data, heads.size() / width, width};
+}
+
 Gelu gelu_kind(Activation activation) { return activation == Activation::gelu_tanh ? Gelu::tanh : Gelu::exact; }
 
 }  // namespace
@@ -26,6 +32,10 @@ BlockActivations::BlockActivations(Backend& backend, const ModelDescription& mod
     : normed(backend, capacity, model.width),
       attention_mean(backend, 1, capacity),
       attention_scale(backend, 1, capacity),
+      projected_query(backend, model.head_norms ? capacity : 0, model.heads * model.head_width),
+      projected_key(backend, model.head_norms ? capacity : 0, model.key_value_heads * model.head_width),
+      query_scale(backend, 1, model.head_norms ? capacity * model.heads : 0),
+      key_scale(backend, 1, model.head_norms ? capacity * model.key_value_heads : 0),
       query(backend, capacity, model.heads * model.head_width),
       key(backend, capacity, model.key_value_heads * model.head_width),
       value(backend, capacity, model.key_value_heads * model.head_width),
@@ -41,7 +51,9 @@ AttentionGradients::AttentionGradients(Backend& backend, const ModelDescription&
     : query(backend, capacity, model.heads * model.head_width),
       key(backend, capacity, model.key_value_heads * model.head_width),
       value(backend, capacity, model.key_value_heads * model.head_width),
-      attention(backend, capacity, model.heads * model.head_width) {}
+      attention(backend, capacity, model.heads * model.head_width),
+      projected_query(backend, model.head_norms ? capacity : 0, model.heads * model.head_width),
+      projected_key(backend, model.head_norms ? capacity : 0, model.key_value_heads * model.head_width) {}
 
 std::unique_ptr<Transformer> Transformer::load(std::shared_ptr<Backend> backend, const ModelDescription& description,
                                                const std::vector<std::string>& paths,
@@ -67,28 +79,26 @@ AttentionShape Transformer::attention_shape() const {
 
 void Transformer::make_room_for_positions(std::size_t positions) {
   if (positions <= cosine_.rows()) return;
-  const std::size_t half = description_.head_width / 2;
-  const std::size_t rows = std::max(positions, 2 * cosine_.rows());
+  const std::vector<float> frequencies = rotary_frequencies(description_.rotary);
+  const std::size_t half = frequencies.size(), rows = std::max(positions, 2 * cosine_.rows());
   std::vector<float> cosine(rows * half), sine(rows * half);
-  for (std::size_t i = 0; i < half; ++i) {
-    // In float32 throughout, as transformers computes them: the angles of far positions depend on it.
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(description_.head_width);
-    const float frequency = 1.0F / std::pow(static_cast<float>(description_.rotary_base), exponent);
-    for (std::size_t position = 0; position < rows; ++position) {
-      const float angle = static_cast<float>(position) * frequency;
+  for (std::size_t position = 0; position < rows; ++position)
+    for (std::size_t i = 0; i < half; ++i) {
+      const float angle = static_cast<float>(position) * frequencies[i];
       cosine[position * half + i] = std::cos(angle);
       sine[position * half + i] = std::sin(angle);
     }
-  }
   cosine_ = upload<float>(*backend_, cosine, rows, half);
   sine_ = upload<float>(*backend_, sine, rows, half);
 }
 
 void Transformer::rotate(RotaryDirection direction, const RowLayout& layout, MatrixView<float> x) {
-  if (weights_->family.positions != Positions::rotary || layout.rows() == 0) return;
+  const Positions kind = weights_->family.positions;
+  if (kind == Positions::learned || layout.rows() == 0) return;
   const auto last = *std::max_element(layout.positions.begin(), layout.positions.end());
   make_room_for_positions(static_cast<std::size_t>(last) + 1);
-  backend_->rotary(direction, RotaryPairing::halves, description_.head_width, cosine_, sine_, layout.positions, x);
+  const RotaryPairing pairing = kind == Positions::rotary_halves ? RotaryPairing::halves : RotaryPairing::neighbours;
+  backend_->rotary(direction, pairing, description_.head_width, cosine_, sine_, layout.positions, x);
 }
 
 void Transformer::norm_forward(const NormWeights& norm, ConstMatrixView<float> x, MatrixView<float> out,
@@ -116,35 +126,68 @@ void Transformer::embed(std::span<const std::int32_t> tokens, const RowLayout& l
   backend_->add_scaled(1.0F, positions, x);
 }
 
+/// heads [rows, heads * head_width] = linear map of `normed`, each head normed where the model has norms of heads.
+void Transformer::project_heads(const Linear& linear, const NormWeights& norm, ConstMatrixView<float> normed,
+                                Matrix<float>& projected, Matrix<float>& scale, MatrixView<float> heads) const {
+  if (!description_.head_norms) return apply(*backend_, linear, normed, 0.0F, heads);
+  const MatrixView<float> before = first_rows(projected, heads.rows), each = each_head(heads, description_.head_width);
+  apply(*backend_, linear, normed, 0.0F, before);
+  backend_->rms_norm_forward(each_head(before, description_.head_width), norm.weight, description_.norm_epsilon, each,
+                             first_entries(scale, each.rows));
+}
+
+/// From the gradient of normed heads to that of the heads that were projected; the same where there is no norm.
+MatrixView<float> Transformer::head_norm_backward(const NormWeights& norm, MatrixView<float> heads_gradient,
+                                                  const Matrix<float>& projected, const Matrix<float>& scale,
+                                                  Matrix<float>& projected_gradient) const {
+  if (!description_.head_norms) return heads_gradient;
+  const std::size_t width = description_.head_width;
+  const MatrixView<float> gradient = first_rows(projected_gradient, heads_gradient.rows);
+  const MatrixView<float> each = each_head(heads_gradient, width);
+  backend_->fill(0.0F, gradient);
+  backend_->rms_norm_backward(each, each_head(first_rows(projected, heads_gradient.rows), width), norm.weight,
+                              scale.view().column_range(0, each.rows), each_head(gradient, width));
+  return gradient;
+}
+
 void Transformer::project_keys(std::size_t layer, const RowLayout& layout, ConstMatrixView<float> x,
                                BlockActivations& activations) {
   const BlockWeights& block = weights_->blocks[layer];
   const std::size_t n = x.rows;
-  const MatrixView<float> normed = first_rows(activations.normed, n);
+  const MatrixView<float> normed = first_rows(activations.normed, n), key = first_rows(activations.key, n);
   norm_forward(block.attention_norm, x, normed, first_entries(activations.attention_mean, n),
                first_entries(activations.attention_scale, n));
-  apply(*backend_, block.key, normed, 0.0F, first_rows(activations.key, n));
+  project_heads(block.key, block.key_norm, normed, activations.projected_key, activations.key_scale, key);
   apply(*backend_, block.value, normed, 0.0F, first_rows(activations.value, n));
-  rotate(RotaryDirection::forward, layout, first_rows(activations.key, n));
+  rotate(RotaryDirection::forward, layout, key);
 }
 
 void Transformer::attend(std::size_t layer, const RowLayout& layout, ConstMatrixView<float> x,
                          const AttentionPrefix& prefix, BlockActivations& activations) {
+  const BlockWeights& block = weights_->blocks[layer];
   const std::size_t n = x.rows;
   project_keys(layer, layout, x, activations);
   const MatrixView<float> query = first_rows(activations.query, n);
-  apply(*backend_, weights_->blocks[layer].query, first_rows(activations.normed, n), 0.0F, query);
+  project_heads(block.query, block.query_norm, first_rows(activations.normed, n), activations.projected_query,
+                activations.query_scale, query);
   rotate(RotaryDirection::forward, layout, query);
   backend_->attention_forward(attention_shape(), layout.segments, query, first_rows(activations.key, n),
                               first_rows(activations.value, n), prefix.key, prefix.value,
                               first_rows(activations.attention, n), first_rows(activations.log_sum_exp, n));
 }
 
-void Transformer::add_attention(std::size_t layer, ConstMatrixView<float> attention, MatrixView<float> x) const {
-  apply(*backend_, weights_->blocks[layer].attention_output, attention, 1.0F, x);
+void Transformer::expand(std::size_t layer, ConstMatrixView<float> attention, MatrixView<float> x,
+                         MatrixView<float> norm_input, BlockActivations& activations) const {
+  const Linear& output = weights_->blocks[layer].attention_output;
+  const bool parallel = weights_->family.parallel;
+  if (!parallel) apply(*backend_, output, attention, 1.0F, x);
+  if (!norm_input.empty()) backend_->copy(x, norm_input);
+  feed_forward(layer, x, activations);
+  if (parallel) apply(*backend_, output, attention, 1.0F, x);
 }
 
-void Transformer::expand(std::size_t layer, ConstMatrixView<float> x, BlockActivations& activations) const {
+/// Up to the activation.
+void Transformer::feed_forward(std::size_t layer, ConstMatrixView<float> x, BlockActivations& activations) const {
   const BlockWeights& block = weights_->blocks[layer];
   const std::size_t n = x.rows;
   const MatrixView<float> normed = first_rows(activations.normed, n), up = first_rows(activations.up, n);
@@ -167,8 +210,7 @@ void Transformer::contract(std::size_t layer, ConstMatrixView<float> activation,
 void Transformer::block(std::size_t layer, const RowLayout& layout, MatrixView<float> x, const AttentionPrefix& prefix,
                         BlockActivations& activations) {
   attend(layer, layout, x, prefix, activations);
-  add_attention(layer, first_rows(activations.attention, x.rows), x);
-  expand(layer, x, activations);
+  expand(layer, first_rows(activations.attention, x.rows), x, {}, activations);
   contract(layer, first_rows(activations.activation, x.rows), x);
 }
 
@@ -191,10 +233,22 @@ void Transformer::final_norm_backward(ConstMatrixView<float> normed_gradient, Co
   norm_backward(weights_->final_norm, normed_gradient, x, mean, scale, x_gradient);
 }
 
-void Transformer::feed_forward_backward(std::size_t layer, ConstMatrixView<float> x, BlockActivations& activations,
-                                        MatrixView<float> activation_gradient, MatrixView<float> x_gradient) const {
+void Transformer::expand_backward(std::size_t layer, ConstMatrixView<float> norm_input, BlockActivations& activations,
+                                  MatrixView<float> activation_gradient, MatrixView<float> attention_gradient,
+                                  MatrixView<float> x_gradient) const {
+  const Linear& output = weights_->blocks[layer].attention_output;
+  // What the attention gave went through the feed-forward part only where that read it.
+  const bool parallel = weights_->family.parallel;
+  if (parallel) apply_backward(*backend_, output, x_gradient, 0.0F, attention_gradient);
+  feed_forward_backward(layer, norm_input, activations, activation_gradient, x_gradient);
+  if (!parallel) apply_backward(*backend_, output, x_gradient, 0.0F, attention_gradient);
+}
+
+void Transformer::feed_forward_backward(std::size_t layer, ConstMatrixView<float> norm_input,
+                                        BlockActivations& activations, MatrixView<float> activation_gradient,
+                                        MatrixView<float> x_gradient) const {
   const BlockWeights& block = weights_->blocks[layer];
-  const std::size_t n = x.rows;
+  const std::size_t n = norm_input.rows;
   apply_backward(*backend_, block.down, x_gradient, 0.0F, activation_gradient);
   const MatrixView<float> up = first_rows(activations.up, n), normed_gradient = first_rows(activations.normed, n);
   if (weights_->family.gated) {
@@ -206,13 +260,8 @@ void Transformer::feed_forward_backward(std::size_t layer, ConstMatrixView<float
     backend_->gelu_backward(gelu_kind(description_.activation), activation_gradient, up, up);
     apply_backward(*backend_, block.up, up, 0.0F, normed_gradient);
   }
-  norm_backward(block.feed_forward_norm, normed_gradient, x, first_entries(activations.feed_forward_mean, n),
+  norm_backward(block.feed_forward_norm, normed_gradient, norm_input, first_entries(activations.feed_forward_mean, n),
                 first_entries(activations.feed_forward_scale, n), x_gradient);
-}
-
-void Transformer::add_attention_backward(std::size_t layer, ConstMatrixView<float> x_gradient,
-                                         MatrixView<float> attention_gradient) const {
-  apply_backward(*backend_, weights_->blocks[layer].attention_output, x_gradient, 0.0F, attention_gradient);
 }
 
 void Transformer::attend_backward(std::size_t layer, const RowLayout& layout, ConstMatrixView<float> x,
@@ -228,8 +277,14 @@ void Transformer::attend_backward(std::size_t layer, const RowLayout& layout, Co
       first_rows(activations.log_sum_exp, n), first_rows(gradients.attention, n), query, key, value);
   rotate(RotaryDirection::backward, layout, query);
   rotate(RotaryDirection::backward, layout, key);
-  apply_backward(*backend_, block.query, query, 0.0F, normed);
-  apply_backward(*backend_, block.key, key, 1.0F, normed);
+  apply_backward(*backend_, block.query,
+                 head_norm_backward(block.query_norm, query, activations.projected_query, activations.query_scale,
+                                    gradients.projected_query),
+                 0.0F, normed);
+  apply_backward(*backend_, block.key,
+                 head_norm_backward(block.key_norm, key, activations.projected_key, activations.key_scale,
+                                    gradients.projected_key),
+                 1.0F, normed);
   apply_backward(*backend_, block.value, value, 1.0F, normed);
   norm_backward(block.attention_norm, normed, x, first_entries(activations.attention_mean, n),
                 first_entries(activations.attention_scale, n), x_gradient);

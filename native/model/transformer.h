@@ -16,6 +16,10 @@ struct BlockActivations {
   Matrix<float> normed;              // [rows, m], input of the linear maps; scratch
   Matrix<float> attention_mean;      // [1, rows], LayerNorm alone
   Matrix<float> attention_scale;     // [1, rows], inverse rms or deviation
+  Matrix<float> projected_query;     // [rows, heads * head_width], before the norms of heads; with head_norms alone
+  Matrix<float> projected_key;       // [rows, key_value_heads * head_width], likewise
+  Matrix<float> query_scale;         // [1, rows * heads], inverse rms of each head; likewise
+  Matrix<float> key_scale;           // [1, rows * key_value_heads], likewise
   Matrix<float> query;               // [rows, heads * head_width], rotated
   Matrix<float> key, value;          // [rows, key_value_heads * head_width], key rotated
   Matrix<float> attention;           // [rows, heads * head_width], before the output map
@@ -31,9 +35,11 @@ struct BlockActivations {
 struct AttentionGradients {
   AttentionGradients(Backend& backend, const ModelDescription& model, std::size_t capacity);
 
-  Matrix<float> query;       // [rows, heads * head_width]
-  Matrix<float> key, value;  // [rows, key_value_heads * head_width]
-  Matrix<float> attention;   // [rows, heads * head_width]
+  Matrix<float> query;            // [rows, heads * head_width]
+  Matrix<float> key, value;       // [rows, key_value_heads * head_width]
+  Matrix<float> attention;        // [rows, heads * head_width]
+  Matrix<float> projected_query;  // [rows, heads * head_width], with head_norms alone
+  Matrix<float> projected_key;    // [rows, key_value_heads * head_width], likewise
 };
 
 /// Keys and values that come before the rows of a batch, as attention sees them: [p, key_value_heads * head_width]
@@ -43,13 +49,13 @@ struct AttentionPrefix {
   ConstMatrixView<float> value;
 };
 
-/// The weights and the steps of a pass over packed rows. A block is four steps, so that callers can stop between them:
+/// The weights and the steps of a pass over packed rows. A block is three steps, so that callers can stop between them:
 ///
-///     attend            x → queries, keys, values, attention
-///     add_attention     x += output map of the attention
-///     expand            x → activation, the input of the down-projection (the key)
-///     contract          x += down-projection of the activation
+///     attend      x → queries, keys, values, attention
+///     expand      x += output map of the attention; x → activation, the input of the down-projection (the key)
+///     contract    x += down-projection of the activation
 ///
+/// In parallel families (GPT-J) the activation comes of x as it was before the attention was added.
 /// x is the residual stream [rows, m]; rows are those of a RowLayout unless a step says "any rows". Every view handed
 /// in has exactly as many rows as are meant; activations may have room for more.
 class Transformer {
@@ -69,13 +75,13 @@ class Transformer {
   /// Keys and values alone, for rows that only others attend to.
   void project_keys(std::size_t layer, const RowLayout& layout, ConstMatrixView<float> x,
                     BlockActivations& activations);
-  /// Any rows: attention [rows, heads * head_width].
-  void add_attention(std::size_t layer, ConstMatrixView<float> attention, MatrixView<float> x) const;
-  /// Any rows.
-  void expand(std::size_t layer, ConstMatrixView<float> x, BlockActivations& activations) const;
+  /// Any rows: attention [rows, heads * head_width]. `norm_input` [rows, m] gets what the feed-forward part's norm read
+  /// of x, for the backward pass; it may be empty.
+  void expand(std::size_t layer, ConstMatrixView<float> attention, MatrixView<float> x, MatrixView<float> norm_input,
+              BlockActivations& activations) const;
   /// Any rows: activation [rows, d].
   void contract(std::size_t layer, ConstMatrixView<float> activation, MatrixView<float> x) const;
-  /// All four steps.
+  /// All three steps.
   void block(std::size_t layer, const RowLayout& layout, MatrixView<float> x, const AttentionPrefix& prefix,
              BlockActivations& activations);
 
@@ -93,12 +99,11 @@ class Transformer {
   void final_norm_backward(ConstMatrixView<float> normed_gradient, ConstMatrixView<float> x,
                            ConstMatrixView<float> mean, ConstMatrixView<float> scale,
                            MatrixView<float> x_gradient) const;
-  /// `expand` and `contract` together. Any rows. Overwrites the activations' gate, up and normed.
-  void feed_forward_backward(std::size_t layer, ConstMatrixView<float> x, BlockActivations& activations,
-                             MatrixView<float> activation_gradient, MatrixView<float> x_gradient) const;
-  /// Any rows: attention_gradient [rows, heads * head_width] = gradient of what `add_attention` read.
-  void add_attention_backward(std::size_t layer, ConstMatrixView<float> x_gradient,
-                              MatrixView<float> attention_gradient) const;
+  /// `expand` and `contract` together. Any rows. attention_gradient [rows, heads * head_width] becomes the gradient of
+  /// the attention that `expand` read. Overwrites the activations' gate, up and normed.
+  void expand_backward(std::size_t layer, ConstMatrixView<float> norm_input, BlockActivations& activations,
+                       MatrixView<float> activation_gradient, MatrixView<float> attention_gradient,
+                       MatrixView<float> x_gradient) const;
   /// Reads gradients.attention and adds to x_gradient; overwrites the other gradients and the activations' normed.
   void attend_backward(std::size_t layer, const RowLayout& layout, ConstMatrixView<float> x,
                        const AttentionPrefix& prefix, BlockActivations& activations, AttentionGradients& gradients,
@@ -112,6 +117,14 @@ class Transformer {
                     MatrixView<float> scale) const;
   void norm_backward(const NormWeights& norm, ConstMatrixView<float> out_gradient, ConstMatrixView<float> x,
                      ConstMatrixView<float> mean, ConstMatrixView<float> scale, MatrixView<float> x_gradient) const;
+  void feed_forward(std::size_t layer, ConstMatrixView<float> x, BlockActivations& activations) const;
+  void feed_forward_backward(std::size_t layer, ConstMatrixView<float> norm_input, BlockActivations& activations,
+                             MatrixView<float> activation_gradient, MatrixView<float> x_gradient) const;
+  void project_heads(const Linear& linear, const NormWeights& norm, ConstMatrixView<float> normed,
+                     Matrix<float>& projected, Matrix<float>& scale, MatrixView<float> heads) const;
+  [[nodiscard]] MatrixView<float> head_norm_backward(const NormWeights& norm, MatrixView<float> heads_gradient,
+                                                     const Matrix<float>& projected, const Matrix<float>& scale,
+                                                     Matrix<float>& projected_gradient) const;
   void rotate(RotaryDirection direction, const RowLayout& layout, MatrixView<float> x);
   void make_room_for_positions(std::size_t positions);
   [[nodiscard]] AttentionShape attention_shape() const;
@@ -119,7 +132,7 @@ class Transformer {
   std::shared_ptr<Backend> backend_;
   ModelDescription description_;
   std::unique_ptr<Weights> weights_;
-  Matrix<float> cosine_, sine_;  // [positions seen so far, head_width / 2]
+  Matrix<float> cosine_, sine_;  // [positions seen so far, rotary.width / 2]
 };
 
 }  // namespace lyaplock

@@ -35,11 +35,11 @@ ValueSuffix::ValueSuffix(Transformer& model, const ValuePrompts& prompts, std::s
   const std::size_t m = description.width, rows = total_suffix_rows(prompts);
   const std::size_t reads = prompts.labels.size() + facts_;
   for (std::size_t above = layer + 1; above < description.layers; ++above) {
-    const std::size_t middle_rows = above + 1 < description.layers ? rows : reads;
+    const std::size_t feed_forward_rows = above + 1 < description.layers ? rows : reads;
     layers_.push_back({above,
-                       model.make_activations(std::max(rows, middle_rows)),
+                       model.make_activations(std::max(rows, feed_forward_rows)),
                        Matrix<float>(backend, rows, m),
-                       Matrix<float>(backend, middle_rows, m),
+                       Matrix<float>(backend, feed_forward_rows, m),
                        {},
                        {}});
   }
@@ -170,21 +170,16 @@ void ValueSuffix::run_above(const Cancellation& cancellation) {
     model_.attend(layer.index, layout_, input, layer.prefix(), layer.activations);
     const MatrixView<float> attention = first_rows(layer.activations.attention, n);
     if (k + 1 < layers_.size()) {
-      const MatrixView<float> middle = first_rows(layer.middle, n), next = first_rows(layers_[k + 1].input, n);
-      backend.copy(input, middle);
-      model_.add_attention(layer.index, attention, middle);
-      model_.expand(layer.index, middle, layer.activations);
-      backend.copy(middle, next);
+      const MatrixView<float> next = first_rows(layers_[k + 1].input, n);
+      backend.copy(input, next);
+      model_.expand(layer.index, attention, next, first_rows(layer.norm_input, n), layer.activations);
       model_.contract(layer.index, first_rows(layer.activations.activation, n), next);
     } else {
       // Only what is read goes on: the feed-forward part of the last layer is most of its work.
-      const MatrixView<float> middle = first_rows(layer.middle, reads);
       const MatrixView<float> read_attention = first_rows(read_attention_, reads);
-      backend.gather_rows(input, read_rows_, middle);
+      backend.gather_rows(input, read_rows_, output);
       backend.gather_rows(attention, read_rows_, read_attention);
-      model_.add_attention(layer.index, read_attention, middle);
-      model_.expand(layer.index, middle, layer.activations);
-      backend.copy(middle, output);
+      model_.expand(layer.index, read_attention, output, first_rows(layer.norm_input, reads), layer.activations);
       model_.contract(layer.index, first_rows(layer.activations.activation, reads), output);
     }
   }
@@ -265,18 +260,16 @@ void ValueSuffix::run_above_backward() {
   for (std::size_t k = layers_.size(); k-- > 0;) {
     Layer& layer = layers_[k];
     if (k + 1 == layers_.size()) {
-      model_.feed_forward_backward(layer.index, first_rows(layer.middle, reads), layer.activations,
-                                   first_rows(layer.activations.activation, reads), output_gradient);
       const MatrixView<float> read_attention = first_rows(read_attention_, reads);
-      model_.add_attention_backward(layer.index, output_gradient, read_attention);
+      model_.expand_backward(layer.index, first_rows(layer.norm_input, reads), layer.activations,
+                             first_rows(layer.activations.activation, reads), read_attention, output_gradient);
       backend.fill(0.0F, attention);
       backend.scatter_rows(read_attention, read_rows_, attention);
       backend.fill(0.0F, x_gradient);
       backend.scatter_rows(output_gradient, read_rows_, x_gradient);
     } else {
-      model_.feed_forward_backward(layer.index, first_rows(layer.middle, n), layer.activations,
-                                   first_rows(layer.activations.activation, n), x_gradient);
-      model_.add_attention_backward(layer.index, x_gradient, attention);
+      model_.expand_backward(layer.index, first_rows(layer.norm_input, n), layer.activations,
+                             first_rows(layer.activations.activation, n), attention, x_gradient);
     }
     model_.attend_backward(layer.index, layout_, first_rows(layer.input, n), layer.prefix(), layer.activations,
                            gradients_, x_gradient);

@@ -42,8 +42,8 @@ class ValueSuffix {
   struct Layer {
     std::size_t index;
     BlockActivations activations;
-    Matrix<float> input;   // residual stream before it, [suffix rows, m]
-    Matrix<float> middle;  // between attention and feed-forward part; in the last layer at the read rows alone
+    Matrix<float> input;       // residual stream before it, [suffix rows, m]
+    Matrix<float> norm_input;  // what the feed-forward part read; in the last layer at the read rows alone
     Matrix<float> prefix_key, prefix_value;
     [[nodiscard]] AttentionPrefix prefix() const { return {prefix_key.view(), prefix_value.view()}; }
   };

@@ -65,11 +65,11 @@ class WeightReader {
     return {static_cast<const float*>(weights_.owners_.back().get()), rows, cols};
   }
 
-  Linear linear(const std::string& name, std::size_t out, std::size_t in) {
+  Linear linear(const std::string& name, std::size_t out, std::size_t in, bool bias) {
     const Family& family = weights_.family;
     Linear linear;
     linear.weight = family.transposed ? read(name + ".weight", {in, out}, true) : read(name + ".weight", {out, in});
-    if (family.biases) linear.bias = read(name + ".bias", {out});
+    if (bias) linear.bias = read(name + ".bias", {out});
     return linear;
   }
 
@@ -89,11 +89,11 @@ class WeightReader {
     BlockWeights block;
     block.attention_norm = norm(name(family.attention_norm), m);
     if (family.query_key_value.empty()) {
-      block.query = linear(name(family.query), query_width, m);
-      block.key = linear(name(family.key), key_width, m);
-      block.value = linear(name(family.value), key_width, m);
+      block.query = linear(name(family.query), query_width, m, model.attention_bias);
+      block.key = linear(name(family.key), key_width, m, model.attention_bias);
+      block.value = linear(name(family.value), key_width, m, model.attention_bias);
     } else {
-      const Linear all = linear(name(family.query_key_value), query_width + 2 * key_width, m);
+      const Linear all = linear(name(family.query_key_value), query_width + 2 * key_width, m, model.attention_bias);
       const auto part = [&](std::size_t begin, std::size_t count) {
         return Linear{all.weight.row_range(begin, count),
                       all.bias.empty() ? all.bias : all.bias.column_range(begin, count)};
@@ -102,11 +102,15 @@ class WeightReader {
       block.key = part(query_width, key_width);
       block.value = part(query_width + key_width, key_width);
     }
-    block.attention_output = linear(name(family.attention_output), m, query_width);
-    block.feed_forward_norm = norm(name(family.feed_forward_norm), m);
-    if (family.gated) block.gate = linear(name(family.gate), d, m);
-    block.up = linear(name(family.up), d, m);
-    block.down = linear(name(family.down), m, d);
+    if (model.head_norms) {
+      block.query_norm.weight = read(name(family.query_norm) + ".weight", {model.head_width});
+      block.key_norm.weight = read(name(family.key_norm) + ".weight", {model.head_width});
+    }
+    block.attention_output = linear(name(family.attention_output), m, query_width, model.attention_output_bias);
+    block.feed_forward_norm = family.parallel ? block.attention_norm : norm(name(family.feed_forward_norm), m);
+    if (family.gated) block.gate = linear(name(family.gate), d, m, model.feed_forward_bias);
+    block.up = linear(name(family.up), d, m, model.feed_forward_bias);
+    block.down = linear(name(family.down), m, d, model.feed_forward_bias);
     return block;
   }
 
@@ -155,9 +159,10 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
   }
   weights->edited_down_.resize(description.layers);
   weights->final_norm = reader.norm(reader.full_name(std::string(family.final_norm)), m);
-  weights->head.weight = description.tied_head
-                             ? weights->embedding
-                             : reader.read(std::string(family.head) + ".weight", {description.vocabulary, m});
+  const std::string head(family.head);
+  weights->head.weight =
+      description.tied_head ? weights->embedding : reader.read(head + ".weight", {description.vocabulary, m});
+  if (description.head_bias) weights->head.bias = reader.read(head + ".bias", {description.vocabulary});
   return weights;
 }
 

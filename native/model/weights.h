@@ -28,8 +28,9 @@ struct NormWeights {
 struct BlockWeights {
   NormWeights attention_norm;
   Linear query, key, value, attention_output;
-  NormWeights feed_forward_norm;
-  Linear gate;  // empty in families that are not gated
+  NormWeights query_norm, key_norm;  // [1, head_width], or empty
+  NormWeights feed_forward_norm;     // in parallel families, the attention's
+  Linear gate;                       // empty in families that are not gated
   Linear up;
   Linear down;  // its weight is what is edited
 };

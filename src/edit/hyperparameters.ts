@@ -71,10 +71,20 @@ export function checkLayers(layers: readonly number[]): void {
   );
 }
 
-/** LyapLock's published values by number of layers: gpt2-xl has 48, Llama-3-8B 32 (reference, section 2.1). */
+/**
+ * LyapLock's published values by number of layers: gpt2-xl has 48, GPT-J-6B 28, Llama-3-8B 32 (reference, section 2.1).
+ * Families that have none take those of the model they descend from.
+ */
 const PUBLISHED = [
-  { family: "gpt2", depth: 48, layers: [13, 14, 15, 16, 17], steps: 20, learningRate: 0.5 },
-  { family: "llama", depth: 32, layers: [4, 5, 6, 7, 8], steps: 25, learningRate: 0.1 },
+  { families: ["gpt2"], depth: 48, layers: [13, 14, 15, 16, 17], steps: 20, learningRate: 0.5 },
+  { families: ["gptj"], depth: 28, layers: [3, 4, 5, 6, 7, 8], steps: 25, learningRate: 0.5 },
+  {
+    families: ["llama", "mistral", "qwen2", "qwen3"],
+    depth: 32,
+    layers: [4, 5, 6, 7, 8],
+    steps: 25,
+    learningRate: 0.1,
+  },
 ];
 
 /**
@@ -82,7 +92,7 @@ const PUBLISHED = [
  * and no measurement.
  */
 export function defaultHyperparameters({ family, layers: depth }: ModelConfig): Hyperparameters {
-  const row = PUBLISHED.find((candidate) => candidate.family === family);
+  const row = PUBLISHED.find(({ families }) => families.includes(family));
   if (row === undefined) {
     throw new LyaplockError("ERR_INVALID_ARGUMENT", `there are no default hyperparameters for ${family}; give a file`);
   }

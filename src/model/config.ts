@@ -3,13 +3,21 @@ import { describeIssues, readJsonFile } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
 import type { ModelDescription } from "../native/addon.js";
 import { describeGpt2 } from "./families/gpt2.js";
-import { describeLlama } from "./families/llama.js";
+import { describeGptj } from "./families/gptj.js";
+import { describeLlama, describeMistral, describeQwen2, describeQwen3 } from "./families/llama.js";
 
 /** A validated config.json, under our own names. */
 export type ModelConfig = ModelDescription;
 
 /** By `model_type` of transformers. */
-const FAMILIES: Record<string, (json: unknown) => ModelDescription> = { llama: describeLlama, gpt2: describeGpt2 };
+const FAMILIES: Record<string, (json: unknown) => ModelDescription> = {
+  gpt2: describeGpt2,
+  gptj: describeGptj,
+  llama: describeLlama,
+  mistral: describeMistral,
+  qwen2: describeQwen2,
+  qwen3: describeQwen3,
+};
 
 const anyConfig = z.looseObject({
   model_type: z.string().optional(),
@@ -46,7 +54,7 @@ function describe(json: unknown): ModelDescription {
     const found = `architecture ${architectures?.join(", ") ?? "(none named)"} of model_type "${type ?? "(none)"}"`;
     const known = Object.keys(FAMILIES)
       .map((name) => `"${name}"`)
-      .join(" and ");
+      .join(", ");
     throw new LyaplockError("ERR_UNKNOWN_ARCHITECTURE", `${found} is not known; model_type can be ${known}`);
   }
   if (quantization) {

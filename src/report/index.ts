@@ -1,4 +1,5 @@
 export { describeChecks } from "./checks.js";
+export { describeEvaluation } from "./evaluation.js";
 export { describeLayers, type Standing, standing } from "./layers.js";
 export { describeMetrics } from "./metrics.js";
 export { describeListedMoments } from "./moments.js";

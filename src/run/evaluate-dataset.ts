@@ -1,35 +1,77 @@
+import { readFile } from "node:fs/promises";
+import { named } from "../base/files.js";
 import { openDataset } from "../data/datasets.js";
 import type { CounterFactRecord } from "../data/records.js";
 import { LyaplockError } from "../errors.js";
-import { type CaseScores, type Metrics, summarize } from "../evaluate/index.js";
+import { type CaseScores, type Metrics, type Perplexity, perplexity, summarize } from "../evaluate/index.js";
+import type { LanguageModel } from "../model/language-model.js";
 import { loadModel } from "../model/load.js";
 import { evaluateInChunks } from "./evaluation.js";
 import type { RunEvents } from "./events.js";
 
+/** A dataset, a text, or both. */
 export interface EvaluationOptions {
   model: string;
-  dataset: string;
+  dataset?: string;
   /** The first facts to use; all of them if left out. */
   cases?: number;
+  /** A text file, to be foretold. */
+  perplexity?: string;
+  /** Of that text, from its first. Default: all. */
+  tokens?: number;
+  /** Tokens that are read together. Default 512. */
+  window?: number;
 }
 
-/** The metrics of a model on a dataset, by name of both. */
+export interface EvaluationResult {
+  model: string;
+  dataset?: string;
+  cases?: number;
+  metrics?: Metrics;
+  text?: Perplexity & { file: string };
+}
+
+/**
+ * The metrics of a model on a dataset, its perplexity of a text, or both.
+ *
+ * @throws ERR_INVALID_ARGUMENT when neither is asked for
+ */
 export async function evaluateDataset(
-  { model: source, dataset: name, cases }: EvaluationOptions,
+  options: EvaluationOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
-): Promise<{ model: string; dataset: string; cases: number; metrics: Metrics }> {
-  const records = await readRecords(name, cases, events, signal);
+): Promise<EvaluationResult> {
+  const { model: source, dataset, cases, perplexity: file } = options;
+  if (dataset === undefined && file === undefined) {
+    throw new LyaplockError("ERR_INVALID_ARGUMENT", "nothing to evaluate on: name a dataset, a text, or both");
+  }
+  const records = dataset === undefined ? [] : await readRecords(dataset, cases, events, signal);
+  const text = file === undefined ? undefined : await named("read", file, () => readFile(file, "utf8"));
   const model = await loadModel(source, { signal });
   try {
-    const all: CaseScores[] = [];
-    await evaluateInChunks(model, records, { start: 0, stage: "metrics", events, signal }, async (chunk) => {
-      all.push(...chunk);
-    });
-    return { model: model.name, dataset: name, cases: all.length, metrics: summarize(all) };
+    const result: EvaluationResult = { model: model.name };
+    if (dataset !== undefined) Object.assign(result, { dataset, ...(await metricsOf(model, records, events, signal)) });
+    if (file !== undefined && text !== undefined) {
+      const { tokens, window } = options;
+      result.text = { file, ...(await perplexity(model, text, { tokens, window, signal })) };
+    }
+    return result;
   } finally {
     model.dispose();
   }
+}
+
+async function metricsOf(
+  model: LanguageModel,
+  records: CounterFactRecord[],
+  events: RunEvents,
+  signal?: AbortSignal,
+): Promise<{ cases: number; metrics: Metrics }> {
+  const all: CaseScores[] = [];
+  await evaluateInChunks(model, records, { start: 0, stage: "metrics", events, signal }, async (chunk) => {
+    all.push(...chunk);
+  });
+  return { cases: all.length, metrics: summarize(all) };
 }
 
 async function readRecords(

@@ -1,14 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RunPlan } from "../../src/run/plan.js";
-import { officialPath } from "../support/official.js";
+import { FAMILIES, type Family, officialPath } from "../support/official.js";
 import { temporaryDirectory } from "../support/temporary.js";
 import { lyaplock, lyaplockJson } from "./command.js";
 import { readTensors } from "./safetensors.js";
 import { editingArguments, factsFile } from "./tiny.js";
 
-const families = ["tiny-gpt2", "tiny-llama"] as const;
-const model = (family: (typeof families)[number]) => ["--model", officialPath(family, "model")];
+const model = (family: Family) => ["--model", officialPath(family, "model")];
 
 function float32(data: Buffer): Float32Array {
   return new Float32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
@@ -30,7 +29,7 @@ function relativeDifference(actual: Float32Array | Float64Array, expected: Float
   return difference / largest;
 }
 
-describe.each(families)("%s", (family) => {
+describe.each(FAMILIES)("%s", (family) => {
   it("lyaplock logits --all writes the logits of transformers", async () => {
     const out = join(await temporaryDirectory(), "logits.safetensors");
     const prompt = "The language of Ek Hi Bhool is";
@@ -69,6 +68,16 @@ describe.each(families)("%s", (family) => {
     expect(cases).toBe(5);
     expect(metrics.efficacy.mean).toBe(0);
     expect((await lyaplock(args)).stdout).toMatch(/efficacy +0\.0 ± 0\.0/);
+  });
+
+  it("lyaplock eval foretells a text", async () => {
+    const texts = officialPath(family, "statistics", "texts.json");
+    const args = ["eval", ...model(family), "--perplexity", texts, "--tokens", "100", "--window", "30"];
+    const found = await lyaplockJson<{ text: { perplexity: number; predicted: number }; metrics?: unknown }>(args);
+    expect(found.text.predicted).toBe(96);
+    expect(found.text.perplexity).toBeGreaterThan(1);
+    expect(found.metrics).toBeUndefined();
+    expect((await lyaplock(args)).stdout).toContain(`perplexity ${found.text.perplexity.toFixed(3)} over 96 tokens`);
   });
 
   it("lyaplock generate draws with a seed", async () => {

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { KeySpace, LayerEditor } from "../../src/engine.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { singularValues } from "../support/jacobi.js";
-import { ENGINE_FAMILIES, officialJson } from "../support/official.js";
+import { FAMILIES, officialJson } from "../support/official.js";
 import {
   difference,
   dividedBy,
@@ -30,7 +30,7 @@ interface NullSpaces {
 // Against the same formulas in float64.
 const EXACT = 1e-9;
 
-describe.each(ENGINE_FAMILIES)("AlphaEdit on %s", (family) => {
+describe.each(FAMILIES)("AlphaEdit on %s", (family) => {
   // The published code is float32 throughout, the decomposition included, so its weights are as far from exact ones as
   // rounding moves them: up to 2e-5 for tiny-llama, under 1e-5 for the others. P k is on the way there.
   const bound = rounding(family, "alphaedit");

@@ -4,7 +4,7 @@
 import { describe, it } from "vitest";
 import { KeySpace, LayerEditor, VirtualQueue } from "../../src/engine.js";
 import { expectWithin, relativeError } from "../support/close.js";
-import { ENGINE_FAMILIES } from "../support/official.js";
+import { FAMILIES } from "../support/official.js";
 import { difference, PlainLyapLock } from "../support/plain.js";
 import { driftOf } from "../support/problems.js";
 import { EDITED_LAYERS, referenceLayer, referenceRun } from "../support/reference.js";
@@ -25,7 +25,7 @@ const ROUNDED = 1e-5;
 // Against the same formulas in float64 there is no such rounding.
 const EXACT = 1e-9;
 
-describe.each(ENGINE_FAMILIES)("LyapLock on %s", (family) => {
+describe.each(FAMILIES)("LyapLock on %s", (family) => {
   it.each(EDITED_LAYERS)("reproduces drift, losses and queue of layer %i, in either form", async (layer) => {
     const { covariance, original } = await referenceLayer(family, layer);
     const { hyperparameters, run, batches } = await referenceRun<ExpectedLayer>(family, "lyaplock");

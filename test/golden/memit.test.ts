@@ -8,7 +8,7 @@ import { call } from "../../src/native/index.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { fixtureRun } from "../support/fixture-run.js";
 import { tinyModel } from "../support/model.js";
-import { ENGINE_FAMILIES, FAMILIES } from "../support/official.js";
+import { FAMILIES } from "../support/official.js";
 import { difference, dividedBy, norm, product, scaled, sum, transposed, zeros } from "../support/plain.js";
 import { deltaOf, driftOf } from "../support/problems.js";
 import {
@@ -25,7 +25,7 @@ const FORMS = ["dual", "primal"] as const;
 // Against the same formulas in float64.
 const EXACT = 1e-9;
 
-describe.each(ENGINE_FAMILIES)("MEMIT on %s", (family) => {
+describe.each(FAMILIES)("MEMIT on %s", (family) => {
   it.each(FORMS)("gives the reference's weights to the bit, in the %s form", async (form) => {
     const { batches, hyperparameters } = await referenceRun<{ update_norm: number }>(family, "memit");
     const lambda = hyperparameters.mom2_update_weight;
@@ -59,7 +59,7 @@ describe.each(ENGINE_FAMILIES)("MEMIT on %s", (family) => {
 // The reference's memory holds the keys of a batch read again once it is in the weights of all layers. They are those the
 // batch was solved with: a key depends on the layers below alone, and those are edited first. (The last test here reads
 // them again.) So the files have all that is needed, also for the family of which no model runs.
-describe.each(ENGINE_FAMILIES)("MEMIT in sequence on %s", (family) => {
+describe.each(FAMILIES)("MEMIT in sequence on %s", (family) => {
   it.each(FORMS)("gives the reference's weights up to its rounding, in the %s form", async (form) => {
     const { batches, hyperparameters } = await referenceRun<{ update_norm: number }>(family, "memit_seq");
     const lambda = hyperparameters.mom2_update_weight;

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { compressSingularValues, KeySpace, LayerEditor } from "../../src/engine.js";
 import { expectWithin, largestDifference, relativeError } from "../support/close.js";
 import { plainCompression, singularValues } from "../support/jacobi.js";
-import { ENGINE_FAMILIES, officialJson } from "../support/official.js";
+import { FAMILIES, officialJson } from "../support/official.js";
 import { difference } from "../support/plain.js";
 import { deltaOf, plainOf } from "../support/problems.js";
 import {
@@ -29,7 +29,7 @@ interface Spectrum {
 
 const LAYER = 3; // the files here hold the weights of no other
 
-describe.each(ENGINE_FAMILIES)("PRUNE on %s", (family) => {
+describe.each(FAMILIES)("PRUNE on %s", (family) => {
   it.each(["dual", "primal"] as const)(
     "gives the reference's weights, before and after, in the %s form",
     async (form) => {

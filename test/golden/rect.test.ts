@@ -8,7 +8,7 @@ import { call } from "../../src/native/index.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { fixtureRun } from "../support/fixture-run.js";
 import { tinyModel } from "../support/model.js";
-import { ENGINE_FAMILIES, type EngineFamily, FAMILIES, officialJson } from "../support/official.js";
+import { FAMILIES, type Family, officialJson } from "../support/official.js";
 import { difference, norm, type Plain } from "../support/plain.js";
 import { deltaOf, plainOf } from "../support/problems.js";
 import { addedInFloat32, BIT_FOR_BIT, EDITED_LAYERS, referenceLayer, referenceRun } from "../support/reference.js";
@@ -20,7 +20,7 @@ interface Masks {
 
 const CASES = EDITED_LAYERS.flatMap((layer) => (["dual", "primal"] as const).map((form) => ({ layer, form })));
 
-describe.each(ENGINE_FAMILIES)("RECT on %s", (family) => {
+describe.each(FAMILIES)("RECT on %s", (family) => {
   it.each(CASES)("keeps the reference's elements of layer $layer, after the $form form", async ({ layer, form }) => {
     const { original, editor, run } = await begun(family, layer);
     const masks = officialJson<Masks>(family, "expected", "memit_rect.json").batches;
@@ -78,7 +78,7 @@ describe.each(FAMILIES)("a batch of RECT on %s", (family) => {
   });
 });
 
-async function begun(family: EngineFamily, layer: number) {
+async function begun(family: Family, layer: number) {
   const { batches, hyperparameters } = await referenceRun<{ update_norm: number }>(family, "memit_rect");
   const { covariance, original } = await referenceLayer(family, layer);
   const keySpace = await KeySpace.fromCovariance(covariance);

@@ -8,7 +8,7 @@ import { call } from "../../src/native/index.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { fixtureRun } from "../support/fixture-run.js";
 import { tinyModel } from "../support/model.js";
-import { ENGINE_FAMILIES, type EngineFamily, FAMILIES, officialPath } from "../support/official.js";
+import { FAMILIES, type Family, officialPath } from "../support/official.js";
 import { difference, dividedBy, entry, type Plain, product, scaled, transposed } from "../support/plain.js";
 import { plainOf } from "../support/problems.js";
 import { addedInFloat32, referenceLayer, rounding } from "../support/reference.js";
@@ -19,7 +19,7 @@ const EDITS = [1, 2, 3];
 
 // In files alone there is no key averaged over contexts, but the direction C⁻¹ k̄ / ‖C⁻¹ k̄‖ is there: k̄ is C times it, up
 // to a factor, which the update does not depend on.
-describe.each(ENGINE_FAMILIES)("ROME on %s", (family) => {
+describe.each(FAMILIES)("ROME on %s", (family) => {
   it("gives the reference's vectors and weights", async () => {
     const bound = rounding(family, "rome");
     const { covariance, original } = await referenceLayer(family, LAYER);
@@ -73,7 +73,7 @@ describe.each(FAMILIES)("ROME's keys on %s", (family) => {
 });
 
 /** The three edits: vectors as rows, and the weight after one where the file holds it. */
-async function edits(family: EngineFamily) {
+async function edits(family: Family) {
   const tensors = await readTensors(officialPath(family, "expected", "rome.safetensors"));
   return (n: number, original: Plain) => {
     const row = (name: string): Plain => {

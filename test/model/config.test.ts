@@ -27,8 +27,13 @@ describe("readModelConfig", () => {
       positions: 256,
       normEpsilon: 1e-5,
       tiedHead: true,
-      rotaryBase: 10_000,
+      rotary: { width: 16, base: 10_000, scaling: "none" },
       activation: "silu",
+      attentionBias: false,
+      attentionOutputBias: false,
+      feedForwardBias: false,
+      headBias: false,
+      headNorms: false,
     });
   });
 
@@ -60,11 +65,31 @@ describe("a LLaMA config", () => {
   it("gives the rotary base as transformers 4 and 5 write it", () => {
     const base = (changes: Record<string, unknown>) =>
       parseModelConfig(changed("tiny-llama", { rope_theta: undefined, rope_parameters: undefined, ...changes }), "c")
-        .rotaryBase;
+        .rotary.base;
     expect(base({ rope_theta: 500_000 })).toBe(500_000);
     expect(base({ rope_parameters: { rope_type: "default", rope_theta: 250_000 } })).toBe(250_000);
     expect(base({ rope_scaling: { type: "default" }, rope_theta: 7 })).toBe(7);
     expect(base({})).toBe(10_000);
+  });
+
+  it("gives scaled rotary angles", () => {
+    const scaled = (rope_scaling: unknown) =>
+      parseModelConfig(changed("tiny-llama", { rope_parameters: undefined, rope_scaling }), "c").rotary;
+    expect(scaled({ type: "linear", factor: 2 })).toMatchObject({ scaling: "linear", factor: 2 });
+    const llama3 = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
+    expect(scaled({ rope_type: "llama3", ...llama3 })).toEqual({
+      ...{ width: 16, base: 10_000, scaling: "llama3", factor: 8 },
+      ...{ lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192 },
+    });
+  });
+
+  it("gives the biases it asks for", () => {
+    expect(parseModelConfig(changed("tiny-llama", { attention_bias: true }), "c")).toMatchObject({
+      attentionBias: true,
+      attentionOutputBias: true,
+      feedForwardBias: false,
+    });
+    expect(parseModelConfig(changed("tiny-llama", { mlp_bias: true }), "c").feedForwardBias).toBe(true);
   });
 
   it("falls back to what transformers assumes", () => {
@@ -77,12 +102,10 @@ describe("a LLaMA config", () => {
   });
 
   it.each([
-    [{ rope_scaling: { rope_type: "llama3", factor: 8 } }, "llama3"],
-    [{ rope_scaling: { type: "linear", factor: 2 } }, "linear"],
     [{ rope_parameters: { rope_type: "yarn", rope_theta: 1e4 } }, "yarn"],
     [{ rope_parameters: { rope_theta: 1e4, partial_rotary_factor: 0.5 } }, "partial_rotary_factor"],
-    [{ attention_bias: true }, "attention_bias"],
-    [{ mlp_bias: true }, "mlp_bias"],
+    [{ rope_parameters: { rope_type: "dynamic", rope_theta: 1e4, factor: 2 } }, "dynamic"],
+    [{ model_type: "qwen2", use_sliding_window: true }, "use_sliding_window"],
     [{ hidden_act: "relu2" }, "relu2"],
     [{ quantization_config: { quant_method: "awq" } }, "awq"],
   ])("is refused with %j", (changes, name) => {
@@ -98,6 +121,8 @@ describe("a LLaMA config", () => {
     [{ vocab_size: 2 ** 40 }, "vocab_size"],
     [{ rms_norm_eps: 0 }, "rms_norm_eps"],
     [{ num_key_value_heads: 3 }, "3 key/value heads"],
+    [{ rope_scaling: { rope_type: "linear" }, rope_parameters: undefined }, "factor"],
+    [{ rope_scaling: { rope_type: "llama3", factor: 8 }, rope_parameters: undefined }, "low_freq_factor"],
     [{ head_dim: undefined, num_attention_heads: 6, num_key_value_heads: 6 }, "6 heads"],
   ])("is no valid config with %j", (changes, name) => {
     expectThrow(() => parseModelConfig(changed("tiny-llama", changes), "c.json"), "ERR_MODEL_FORMAT", name, "c.json");
@@ -117,6 +142,36 @@ describe("a GPT-2 config", () => {
     ["add_cross_attention", true],
   ])("is refused with %s %s", (name, value) => {
     expectThrow(() => parseModelConfig(changed("tiny-gpt2", { [name]: value }), "c"), "ERR_UNSUPPORTED", name);
+  });
+});
+
+describe("a GPT-J config", () => {
+  it("is read with the part of its heads that is rotated, and its biases", async () => {
+    expect(await readModelConfig(officialPath("tiny-gptj", "model/config.json"))).toMatchObject({
+      ...{ family: "gptj", headWidth: 16, rotary: { width: 8, base: 10_000, scaling: "none" }, tiedHead: false },
+      ...{ attentionBias: false, feedForwardBias: true, headBias: true },
+    });
+  });
+
+  it("rotates whole heads where it names no part", () => {
+    expect(parseModelConfig(changed("tiny-gptj", { rotary_dim: null }), "c").rotary.width).toBe(16);
+  });
+});
+
+describe("descendants of LLaMA", () => {
+  const read = (model_type: string, changes: Record<string, unknown> = {}) =>
+    parseModelConfig(changed("tiny-llama", { model_type, ...changes }), "c");
+
+  it("differ as transformers' do", () => {
+    expect(read("qwen2")).toMatchObject({ family: "qwen2", attentionBias: true, attentionOutputBias: false });
+    expect(read("qwen3")).toMatchObject({ family: "qwen3", attentionBias: false, headNorms: true });
+    expect(read("mistral")).toMatchObject({ family: "mistral", attentionBias: false, headNorms: false });
+  });
+
+  it("take texts as long as the window that they attend to", () => {
+    expect(read("mistral", { sliding_window: 64 }).positions).toBe(64);
+    expect(read("mistral", { sliding_window: 4096 }).positions).toBe(256);
+    expect(read("mistral", { sliding_window: null }).positions).toBe(256);
   });
 });
 

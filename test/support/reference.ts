@@ -1,6 +1,6 @@
 // The reference's runs as the engine takes them: matrices in float64, weights [m, d] whatever the checkpoint's orientation.
 
-import { type EngineFamily, officialJson, officialPath } from "./official.js";
+import { type Family, officialJson, officialPath } from "./official.js";
 import { entry, type Plain, plain } from "./plain.js";
 import { readTensors, turned } from "./tensors.js";
 
@@ -16,14 +16,14 @@ interface ReferenceHyperparameters {
 }
 type HyperparameterFile = Record<ReferenceMethod, ReferenceHyperparameters> & { run: { alpha: number } };
 
-const hyperparameterFile = (family: EngineFamily) => officialJson<HyperparameterFile>(family, "hparams.json");
+const hyperparameterFile = (family: Family) => officialJson<HyperparameterFile>(family, "hparams.json");
 
 /** The name of an edited weight in the checkpoint. */
-export const weightName = (family: EngineFamily, layer: number): string =>
+export const weightName = (family: Family, layer: number): string =>
   `${hyperparameterFile(family).memit.rewrite_module_tmp.replace("{}", `${layer}`)}.weight`;
 
 /** W0 [m, d] and C [d, d] of one layer. */
-export async function referenceLayer(family: EngineFamily, layer: number) {
+export async function referenceLayer(family: Family, layer: number) {
   const statistics = await readTensors(officialPath(family, "statistics", `layer-${layer}.safetensors`));
   const model = await readTensors(officialPath(family, "model", "model.safetensors"));
   const covariance = statistics.get("second_moment")!;
@@ -32,7 +32,7 @@ export async function referenceLayer(family: EngineFamily, layer: number) {
 }
 
 /** The batches of one run, with `Expected` for what its JSON file says of a layer. */
-export async function referenceRun<Expected>(family: EngineFamily, method: Exclude<ReferenceMethod, "rome">) {
+export async function referenceRun<Expected>(family: Family, method: Exclude<ReferenceMethod, "rome">) {
   const tensors = await readTensors(officialPath(family, "expected", `${method}.safetensors`));
   const { batches } = officialJson<{ batches: { batch: number; layers: Record<string, Expected> }[] }>(
     family,
@@ -69,7 +69,7 @@ export async function referenceRun<Expected>(family: EngineFamily, method: Exclu
  * changed by half a float32 ulp (fixtures README, "sensitivity.json"). The largest of the run's figures, for one rounding can hit a
  * single number by less, by chance.
  */
-export function rounding(family: EngineFamily, method: ReferenceMethod): number {
+export function rounding(family: Family, method: ReferenceMethod): number {
   const { [method]: run } = officialJson<
     Record<ReferenceMethod, { weights: Record<string, { relative_to_drift: number }> }>
   >(family, "expected", "sensitivity.json");

@@ -8,6 +8,7 @@ export const layerCount = z.int().min(1).max(1_000);
 /** The widest have 16,384 (and 53,248 in the feed-forward part). */
 export const layerWidth = z.int().min(1).max(1_048_576);
 export const headCount = z.int().min(1).max(4_096);
+export const headWidth = z.int().min(1).max(1_048_576);
 /** The largest vocabularies have 262,144 entries. */
 export const vocabularySize = z.int().min(1).max(4_194_304);
 /** The longest contexts are of 10 million tokens. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { LyaplockError } from "../../errors.js";
 import type { ModelDescription } from "../../native/addon.js";
 import { readActivation } from "./activation.js";
 import { headCount, layerCount, layerWidth, normEpsilon, positionCount, vocabularySize } from "./bounds.js";
+import { refuse } from "./refuse.js";
 
 /** Defaults are those of transformers' GPT2Config. */
 const gpt2Config = z.looseObject({
@@ -38,11 +38,12 @@ export function describeGpt2(json: unknown): ModelDescription {
     positions: config.n_positions,
     normEpsilon: config.layer_norm_epsilon,
     tiedHead: config.tie_word_embeddings,
-    rotaryBase: 10_000, // has no meaning here; a number, since native code takes one
+    rotary: { width: 0, base: 10_000, scaling: "none" }, // positions are learned
     activation: readActivation(config.activation_function),
+    attentionBias: true,
+    attentionOutputBias: true,
+    feedForwardBias: true,
+    headBias: false,
+    headNorms: false,
   };
-}
-
-function refuse(wanted: boolean, what: string): void {
-  if (wanted) throw new LyaplockError("ERR_UNSUPPORTED", `${what} is not supported`);
 }
