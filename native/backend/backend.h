@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "base/half.h"
 #include "base/matrix_view.h"
 
 namespace lyaplock {
@@ -81,6 +82,7 @@ class Backend {
   /// y = x, rounded to nearest where y is narrower.
   virtual void convert(ConstMatrixView<float> x, MatrixView<double> y) = 0;
   virtual void convert(ConstMatrixView<double> x, MatrixView<float> y) = 0;
+  virtual void convert(ConstMatrixView<Bfloat16> x, MatrixView<float> y) = 0;
   /// y += alpha x.
   virtual void add_scaled(float alpha, ConstMatrixView<float> x, MatrixView<float> y) = 0;
   virtual void add_scaled(double alpha, ConstMatrixView<double> x, MatrixView<double> y) = 0;
@@ -116,6 +118,9 @@ class Backend {
                     float beta, MatrixView<float> c) = 0;
   virtual void gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a, ConstMatrixView<double> b,
                     double beta, MatrixView<double> c) = 0;
+  /// The same for a B that takes half the memory: its elements become float32 on the way, exactly, and all else is float32.
+  virtual void gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<Bfloat16> b,
+                    float beta, MatrixView<float> c) = 0;
   /// Lower triangle of C [n, n] = alpha op(A) op(A)^T + beta C, op(A) [n, k]. The upper triangle is left alone.
   virtual void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) = 0;
   virtual void syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) = 0;
@@ -142,6 +147,8 @@ class Backend {
 
   /// out(i, :) = source(indices[i], :).
   virtual void gather_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
+                           MatrixView<float> out) = 0;
+  virtual void gather_rows(ConstMatrixView<Bfloat16> source, std::span<const std::int32_t> indices,
                            MatrixView<float> out) = 0;
   /// destination(indices[i], :) = source(i, :); indices are distinct.
   virtual void scatter_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,

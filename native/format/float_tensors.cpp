@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "format/half.h"
+#include "base/half.h"
 #include "format/safetensors.h"
 
 namespace lyaplock {

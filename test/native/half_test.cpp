@@ -1,4 +1,4 @@
-#include "format/half.h"
+#include "base/half.h"
 
 #include "check.h"
 

@@ -67,6 +67,32 @@ void syrk(Backend& on, double tolerance) {
 BACKEND_TEST("gemm, float32") { gemm<float>(on, 1e-6); }
 BACKEND_TEST("gemm, float64") { gemm<double>(on, 1e-14); }
 
+BACKEND_TEST("gemm of a bfloat16 matrix is that of the float32 matrix of the same numbers") {
+  Random random(16);
+  std::vector<Sizes> sizes = product_sizes;
+  sizes.push_back({3, 700, 900});  // more of B than becomes float32 at a time
+  for (const auto [m, n, k] : sizes)
+    for (const Transpose a_op : {Transpose::no, Transpose::yes})
+      for (const Transpose b_op : {Transpose::no, Transpose::yes}) {
+        const Array a = random.array(m, k);
+        Array b = random.array(b_op == Transpose::no ? k : n, b_op == Transpose::no ? n : k);
+        std::vector<Bfloat16> halves;
+        for (double& value : b.values) {
+          halves.push_back({float32_to_bfloat16(static_cast<float>(value))});
+          value = bfloat16_to_float32(halves.back().bits);
+        }
+        const Matrix<Bfloat16> half = upload<Bfloat16>(on, halves, b.rows, b.cols);
+        const Array c = random.array(m, n);
+        Array expected = product(a, b_op == Transpose::no ? b : transposed(b));
+        for (std::size_t i = 0; i < expected.values.size(); ++i)
+          expected.values[i] = 0.75 * expected.values[i] + 0.5 * c.values[i];
+        Placed<float> placed_a(on, a_op == Transpose::no ? a : transposed(a), 1);
+        Placed<float> placed_c(on, c, 3);
+        on.gemm(a_op, b_op, 0.75F, placed_a, half.view(), 0.5F, placed_c.view());
+        CHECK_CLOSE(placed_c.read(), expected, 1e-6, 1e-6 * static_cast<double>(k + 1));
+      }
+}
+
 BACKEND_TEST("syrk fills the lower triangle alone, float32") { syrk<float>(on, 1e-6); }
 BACKEND_TEST("syrk fills the lower triangle alone, float64") { syrk<double>(on, 1e-14); }
 

@@ -32,6 +32,30 @@ BACKEND_TEST("gather_rows") {
   }
 }
 
+BACKEND_TEST("gather_rows and convert of bfloat16") {
+  Random random(23);
+  for (const auto& [rows, cols] : edge_shapes) {
+    const Array source = random.array(17, cols);
+    std::vector<Bfloat16> halves;
+    for (const double value : source.values) halves.push_back({float32_to_bfloat16(static_cast<float>(value))});
+    const Matrix<Bfloat16> half = upload<Bfloat16>(on, halves, 17, cols);
+    const auto value = [&](std::size_t i, std::size_t j) {
+      return static_cast<double>(bfloat16_to_float32(halves[i * cols + j].bits));
+    };
+    const std::vector<std::int32_t> indices = random_indices(random, rows, 17);
+    Array gathered(rows, cols), converted(17, cols);
+    for (std::size_t j = 0; j < cols; ++j) {
+      for (std::size_t i = 0; i < rows; ++i) gathered(i, j) = value(at(indices, i), j);
+      for (std::size_t i = 0; i < 17; ++i) converted(i, j) = value(i, j);
+    }
+    Placed<float> out(on, Array(rows, cols, NAN), 2), all(on, Array(17, cols, NAN), 3);
+    on.gather_rows(half.view(), indices, out);
+    on.convert(half.view(), all.view());
+    CHECK_SAME(out.read(), gathered);
+    CHECK_SAME(all.read(), converted);
+  }
+}
+
 BACKEND_TEST("scatter_rows") {
   Random random(22);
   for (const auto& [rows, cols] : edge_shapes) {

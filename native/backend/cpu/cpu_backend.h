@@ -27,6 +27,7 @@ class CpuBackend final : public Backend {
   void copy(ConstMatrixView<double> x, MatrixView<double> y) override;
   void convert(ConstMatrixView<float> x, MatrixView<double> y) override;
   void convert(ConstMatrixView<double> x, MatrixView<float> y) override;
+  void convert(ConstMatrixView<Bfloat16> x, MatrixView<float> y) override;
   void add_scaled(float alpha, ConstMatrixView<float> x, MatrixView<float> y) override;
   void add_scaled(double alpha, ConstMatrixView<double> x, MatrixView<double> y) override;
   void add_rounded(ConstMatrixView<float> base, ConstMatrixView<double> drift, MatrixView<float> y) override;
@@ -49,6 +50,8 @@ class CpuBackend final : public Backend {
             MatrixView<float> c) override;
   void gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a, ConstMatrixView<double> b,
             double beta, MatrixView<double> c) override;
+  void gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<Bfloat16> b,
+            float beta, MatrixView<float> c) override;
   void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) override;
   void syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) override;
   std::size_t potrf(MatrixView<double> a) override;
@@ -61,6 +64,8 @@ class CpuBackend final : public Backend {
 
   // rows.cpp
   void gather_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
+                   MatrixView<float> out) override;
+  void gather_rows(ConstMatrixView<Bfloat16> source, std::span<const std::int32_t> indices,
                    MatrixView<float> out) override;
   void scatter_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
                     MatrixView<float> destination) override;

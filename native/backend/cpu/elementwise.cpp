@@ -3,6 +3,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/loops.h"
+#include "backend/cpu/widen.h"
 #include "backend/cpu/vector_target.h"
 
 namespace lyaplock::cpu {
@@ -80,6 +81,11 @@ void CpuBackend::convert(ConstMatrixView<float> x, MatrixView<double> y) {
 }
 void CpuBackend::convert(ConstMatrixView<double> x, MatrixView<float> y) {
   over_elements(pool_, cheap_grain, narrow, x, y);
+}
+
+void CpuBackend::convert(ConstMatrixView<Bfloat16> x, MatrixView<float> y) {
+  over_elements(
+      pool_, cheap_grain, [](std::size_t n, const Bfloat16* from, float* to) { to_float32(n, from, to); }, x, y);
 }
 
 void CpuBackend::add_scaled(float alpha, ConstMatrixView<float> x, MatrixView<float> y) {

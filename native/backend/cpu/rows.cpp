@@ -4,6 +4,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/loops.h"
 #include "backend/cpu/sums.h"
+#include "backend/cpu/widen.h"
 
 namespace lyaplock::cpu {
 
@@ -27,6 +28,13 @@ void CpuBackend::gather_rows(ConstMatrixView<float> source, std::span<const std:
   over_rows(pool_, out.rows, out.cols, cheap_grain, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i)
       std::memcpy(out.row(i), source.row(at(indices, i)), out.cols * sizeof(float));
+  });
+}
+
+void CpuBackend::gather_rows(ConstMatrixView<Bfloat16> source, std::span<const std::int32_t> indices,
+                             MatrixView<float> out) {
+  over_rows(pool_, out.rows, out.cols, cheap_grain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) to_float32(out.cols, source.row(at(indices, i)), out.row(i));
   });
 }
 

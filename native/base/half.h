@@ -1,4 +1,4 @@
-// Sixteen-bit floating-point numbers, as files hold them.
+// Sixteen-bit floating-point numbers, as files and memory hold them.
 #pragma once
 
 #include <bit>
@@ -16,7 +16,12 @@ constexpr float float16_to_float32(std::uint16_t half) {
   return std::bit_cast<float>(bits | (half & 0x8000U) << 16);
 }
 
-/// The float32 of a bfloat16: its upper half.
+/// A bfloat16 in memory: the upper half of a float32.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+/// The float32 of a bfloat16.
 constexpr float bfloat16_to_float32(std::uint16_t half) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16);
 }
