@@ -14,7 +14,7 @@ export async function runNativeTests({ root, sources }) {
 
   const program = path.join(folder, "native-tests");
   await compile(root, [...objects, "-o", program, ...flags, ...findBlas(), "-ldl"]);
-  const { status, signal } = spawnSync(program, { cwd: folder, stdio: "inherit" });
+  const { status, signal } = spawnSync(program, { cwd: root, stdio: "inherit" });
   if (signal) console.error(`native-tests ended by ${signal}`);
   return status ?? 1;
 }

@@ -45,6 +45,7 @@ export {
   type Statistic,
   summarize,
 } from "./evaluate/index.js";
+export { type GetModelOptions, type GotModel, getModel } from "./model/get-model.js";
 export { LanguageModel } from "./model/language-model.js";
 export { loadModel } from "./model/load.js";
 export {

@@ -95,6 +95,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("preservationLoss", preservation_loss_of);
   function("readTensors", read_tensors);
   function("writeTensors", write_tensors);
+  function("readGgufHeader", read_gguf_header);
+  function("readGgufTensor", read_gguf_tensor);
   return exports;
 }
 

@@ -2,6 +2,7 @@
 
 #include "addon/arguments.h"
 #include "addon/matrix_handle.h"
+#include "format/gguf.h"
 #include "format/safetensors.h"
 
 namespace lyaplock::addon {
@@ -20,19 +21,19 @@ Matrix<T> read_matrix(Backend& backend, const TensorInfo& tensor, std::size_t ro
   return upload<T>(backend, values, rows, cols);
 }
 
+/// Leading dimensions become rows; a vector is one row.
+AnyMatrix read_tensor(const std::shared_ptr<Backend>& backend, const TensorInfo& tensor) {
+  const std::size_t cols = tensor.shape.empty() ? 1 : tensor.shape.back();
+  const std::size_t rows = cols == 0 ? 0 : tensor.elements() / cols;
+  if (tensor.type == DataType::float64) return {backend, read_matrix<double>(*backend, tensor, rows, cols)};
+  return {backend, read_matrix<float>(*backend, tensor, rows, cols)};
+}
+
 TensorFile read_file(const std::string& path) {
   const std::shared_ptr<Backend> backend = process_backend();
   const auto file = SafetensorsFile::open(path);
   TensorFile content{{}, file->metadata()};
-  for (const auto& [name, tensor] : file->tensors()) {
-    // Leading dimensions become rows; a vector is one row.
-    const std::size_t cols = tensor.shape.empty() ? 1 : tensor.shape.back();
-    const std::size_t rows = cols == 0 ? 0 : tensor.elements() / cols;
-    if (tensor.type == DataType::float64)
-      content.tensors.emplace(name, AnyMatrix{backend, read_matrix<double>(*backend, tensor, rows, cols)});
-    else
-      content.tensors.emplace(name, AnyMatrix{backend, read_matrix<float>(*backend, tensor, rows, cols)});
-  }
+  for (const auto& [name, tensor] : file->tensors()) content.tensors.emplace(name, read_tensor(backend, tensor));
   return content;
 }
 
@@ -87,6 +88,23 @@ Napi::Value write_tensors(const Napi::CallbackInfo& info) {
                  [path = text(info[0], "path"), tensors = std::move(tensors), metadata = std::move(metadata)] {
                    write_file(path, tensors, metadata);
                  });
+}
+
+Napi::Value read_gguf_header(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr, [path = text(info[0], "path")] { return header_json(*GgufFile::open(path)); },
+      [](Napi::Env env, const std::string& json) -> Napi::Value { return Napi::String::New(env, json); });
+}
+
+Napi::Value read_gguf_tensor(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr,
+      [path = text(info[0], "path"), name = text(info[1], "name")] {
+        return read_tensor(process_backend(), GgufFile::open(path)->tensor(name));
+      },
+      [](Napi::Env env, AnyMatrix matrix) -> Napi::Value {
+        return MatrixHandle::wrap(env, std::make_shared<AnyMatrix>(std::move(matrix)));
+      });
 }
 
 }  // namespace lyaplock::addon

@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 #include "base/half.h"
-#include "format/safetensors.h"
+#include "format/quantised_blocks.h"
+#include "format/tensor.h"
 
 namespace lyaplock {
 
@@ -27,6 +28,7 @@ void read(const TensorInfo& tensor, std::span<T> out) {
                                          " elements does not fit " + std::to_string(out.size()) +
                                          "; please report this");
   const auto same = [](auto x) { return x; };
+  if (is_quantised(tensor.type)) return read_blocks(tensor.type, tensor.bytes, out);
   switch (tensor.type) {
     case DataType::float64: return convert<double>(tensor.bytes, out, same);
     case DataType::float32: return convert<float>(tensor.bytes, out, same);

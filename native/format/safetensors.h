@@ -1,29 +1,16 @@
 // The safetensors file format: eight bytes of header length (little-endian), a JSON header, then the tensors' bytes.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "format/mapped_file.h"
+#include "format/tensor.h"
+
 namespace lyaplock {
-
-enum class DataType { float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, boolean };
-
-/// Bytes of one element.
-std::size_t width_of(DataType type);
-/// The name in the file: "F32", "BF16", ...
-std::string name_of(DataType type);
-
-struct TensorInfo {
-  DataType type;
-  std::vector<std::size_t> shape;    // [] is a scalar
-  std::span<const std::byte> bytes;  // inside the mapping
-  [[nodiscard]] std::size_t elements() const { return bytes.size() / width_of(type); }
-};
 
 /// A file mapped for reading. Everything in its header is a claim, checked against the size of the file before it is
 /// believed: the header's length (at most 100 MB), every byte range (in the file, as long as shape and type say, none
@@ -34,36 +21,29 @@ struct TensorInfo {
 class SafetensorsFile {
  public:
   static std::shared_ptr<const SafetensorsFile> open(const std::string& path);
-  ~SafetensorsFile();
-  SafetensorsFile(const SafetensorsFile&) = delete;
-  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
-  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& path() const { return mapping_.path(); }
   [[nodiscard]] const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// The tensor of that name; ErrorCode::model_format if there is none.
   [[nodiscard]] const TensorInfo& tensor(const std::string& name) const;
 
  private:
-  SafetensorsFile(std::string path, std::span<const std::byte> mapping);
+  explicit SafetensorsFile(const std::string& path);
 
-  std::string path_;
-  std::span<const std::byte> mapping_;
+  MappedFile mapping_;
   std::map<std::string, TensorInfo> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
-/// Converts a floating-point tensor to float32 or float64 (F64 to float32 rounds), on the host. `out` has one element
-/// for each of the tensor's. ErrorCode::model_format for integer types.
-void read_floats(const TensorInfo& tensor, std::span<float> out);
-void read_floats(const TensorInfo& tensor, std::span<double> out);
-
-/// One tensor to write; `bytes` is host memory and outlives the call.
+/// One tensor to write, of no quantised type; `bytes` is host memory and outlives the call.
 struct TensorToWrite {
   std::string name;
   DataType type;
   std::vector<std::size_t> shape;
-  std::span<const std::byte> bytes;
+  std::span<const std::byte> bytes = {};
+  /// In place of `bytes`: makes them when it is their turn, so that a file can be written that memory would not hold.
+  std::function<std::vector<std::byte>()> make_bytes = {};
 };
 
 /// Writes a whole file: beside its place first (`path` + a temporary suffix), flushed to disk, then renamed over it. On

@@ -33,7 +33,4 @@ struct SafetensorsHeader {
 /// only. Throws ErrorCode::model_format; the message says what was expected at which byte, and names `path`.
 SafetensorsHeader parse_safetensors_header(std::string_view json, const std::string& path);
 
-/// `text` as a JSON string, quotes included.
-std::string json_string(std::string_view text);
-
 }  // namespace lyaplock

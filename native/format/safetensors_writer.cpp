@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "format/file_error.h"
+#include "format/json.h"
 #include "format/safetensors.h"
-#include "format/safetensors_header.h"
 
 namespace lyaplock {
 
@@ -79,6 +79,11 @@ std::string shape_json(const std::vector<std::size_t>& shape) {
   return "[" + text + "]";
 }
 
+/// Bytes of a tensor whose claims were checked.
+std::size_t size_of(const TensorToWrite& tensor) {
+  return static_cast<std::size_t>(*byte_count(tensor.type, {tensor.shape.begin(), tensor.shape.end()}));
+}
+
 /// The header, padded with spaces so that the data after it is aligned.
 std::string header_json(const std::vector<TensorToWrite>& tensors, const std::map<std::string, std::string>& metadata) {
   std::string members;
@@ -88,7 +93,7 @@ std::string header_json(const std::vector<TensorToWrite>& tensors, const std::ma
   if (!metadata.empty()) json += "\"__metadata__\":{" + members + "}";
   std::size_t offset = 0;
   for (const TensorToWrite& tensor : tensors) {
-    const std::size_t end = offset + tensor.bytes.size();
+    const std::size_t end = offset + size_of(tensor);
     if (json.size() > 1) json += ",";
     json += json_string(tensor.name) + ":{\"dtype\":\"" + name_of(tensor.type) +
             "\",\"shape\":" + shape_json(tensor.shape) + ",\"data_offsets\":[" + std::to_string(offset) + "," +
@@ -100,22 +105,25 @@ std::string header_json(const std::vector<TensorToWrite>& tensors, const std::ma
   return json;
 }
 
+void check_size(const std::string& path, const TensorToWrite& tensor, std::size_t received) {
+  if (received != size_of(tensor))
+    throw Error(ErrorCode::shape, path + ": tensor \"" + tensor.name + "\" needs " + std::to_string(size_of(tensor)) +
+                                      " bytes by its type and shape; received " + std::to_string(received));
+}
+
 void check(const std::string& path, const std::vector<TensorToWrite>& tensors) {
   std::set<std::string> names = {"__metadata__"};
   for (const TensorToWrite& tensor : tensors) {
     if (!names.insert(tensor.name).second)
       throw Error(ErrorCode::invalid_argument,
                   path + ": the name \"" + tensor.name + "\" is taken; give each tensor a name of its own");
-    std::size_t bytes = width_of(tensor.type);
-    for (const std::size_t size : tensor.shape) {
-      if (size != 0 && bytes > std::numeric_limits<std::size_t>::max() / size)
-        throw Error(ErrorCode::shape, path + ": tensor \"" + tensor.name + "\" exceeds the address space");
-      bytes *= size;
-    }
-    if (bytes != tensor.bytes.size())
-      throw Error(ErrorCode::shape, path + ": tensor \"" + tensor.name + "\" needs " + std::to_string(bytes) +
-                                        " bytes by its type and shape; received " +
-                                        std::to_string(tensor.bytes.size()));
+    if (is_quantised(tensor.type))
+      throw Error(ErrorCode::invalid_argument, path + ": tensor \"" + tensor.name + "\" is of type " +
+                                                   name_of(tensor.type) + ", which safetensors files do not have");
+    const auto bytes = byte_count(tensor.type, {tensor.shape.begin(), tensor.shape.end()});
+    if (!bytes || *bytes > std::numeric_limits<std::size_t>::max())
+      throw Error(ErrorCode::shape, path + ": tensor \"" + tensor.name + "\" exceeds the address space");
+    if (!tensor.make_bytes) check_size(path, tensor, tensor.bytes.size());
   }
 }
 
@@ -130,7 +138,15 @@ void write_safetensors(const std::string& path, const std::vector<TensorToWrite>
   ReplacementFile file(path);
   file.write(std::as_bytes(std::span(header_bytes)));
   file.write(std::as_bytes(std::span(header)));
-  for (const TensorToWrite& tensor : tensors) file.write(tensor.bytes);
+  for (const TensorToWrite& tensor : tensors) {
+    if (!tensor.make_bytes) {
+      file.write(tensor.bytes);
+      continue;
+    }
+    const std::vector<std::byte> bytes = tensor.make_bytes();
+    check_size(path, tensor, bytes.size());
+    file.write(bytes);
+  }
   file.commit();
 }
 

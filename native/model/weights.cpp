@@ -1,7 +1,9 @@
 #include "model/weights.h"
 
-#include <cstdint>
+#include <algorithm>
 #include <filesystem>
+
+#include "format/safetensors.h"
 
 namespace lyaplock {
 
@@ -13,15 +15,6 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
   return text + "]";
 }
 
-void transpose(std::span<const float> source, std::size_t rows, std::size_t cols, std::span<float> out) {
-  // Tiles keep both sides in cache; the largest matrix of GPT-2 XL is 40 MB.
-  constexpr std::size_t kTile = 32;
-  for (std::size_t i0 = 0; i0 < rows; i0 += kTile)
-    for (std::size_t j0 = 0; j0 < cols; j0 += kTile)
-      for (std::size_t i = i0; i < std::min(i0 + kTile, rows); ++i)
-        for (std::size_t j = j0; j < std::min(j0 + kTile, cols); ++j) out[j * rows + i] = source[i * cols + j];
-}
-
 }  // namespace
 
 /// Finds tensors by name and brings them to the backend.
@@ -29,37 +22,32 @@ class WeightReader {
  public:
   WeightReader(Weights& weights, Backend& backend) : weights_(weights), backend_(backend) {
     const std::string embedding = std::string(weights.family.embedding) + ".weight";
-    if (find(std::string(weights.family.prefix) + embedding) != nullptr) prefix_ = weights.family.prefix;
+    if (find(std::string(weights.family.prefix) + embedding).tensor != nullptr) prefix_ = weights.family.prefix;
   }
 
   [[nodiscard]] std::string full_name(const std::string& name) const { return prefix_ + name; }
 
   /// A tensor of the given shape, as a matrix: one dimension is a row.
   ConstMatrixView<float> read(const std::string& name, const std::vector<std::size_t>& shape, bool transposed = false) {
-    const auto* found = find(name);
-    if (found == nullptr)
+    const Place found = find(name);
+    if (found.tensor == nullptr)
       throw Error(ErrorCode::model_format, "The checkpoint has no tensor \"" + name + "\", looked for in " + places());
-    const auto& [file, tensor] = *found;
+    const CheckpointTensor& tensor = *found.tensor;
     if (tensor.shape != shape)
-      throw Error(ErrorCode::model_format, file->path() + ": tensor \"" + name + "\" has the shape " +
+      throw Error(ErrorCode::model_format, found.file->path + ": tensor \"" + name + "\" has the shape " +
                                                shape_text(tensor.shape) + "; the configuration says " +
                                                shape_text(shape));
     std::size_t rows = shape.size() == 1 ? 1 : shape[0], cols = shape.back();
+    if (transposed) std::swap(rows, cols);
 
-    const bool aligned = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0;
     std::shared_ptr<const void> host;
-    if (tensor.type == DataType::float32 && aligned && !transposed) {
-      host = std::shared_ptr<const void>(file, tensor.bytes.data());
+    if (lies_ready(tensor, transposed)) {
+      host = std::shared_ptr<const void>(found.file->memory, tensor.stored.bytes.data());
     } else {
-      auto values = std::make_shared<std::vector<float>>(rows * cols);
-      read_floats(tensor, std::span<float>(*values));
-      if (transposed) {
-        auto turned = std::make_shared<std::vector<float>>(rows * cols);
-        transpose(*values, rows, cols, *turned);
-        values = std::move(turned);
-        std::swap(rows, cols);
-      }
-      host = std::shared_ptr<const void>(values, values->data());
+      // Every element is about to be written.
+      std::shared_ptr<float[]> values = std::make_shared_for_overwrite<float[]>(rows * cols);
+      read_values(tensor, transposed, {values.get(), rows * cols});
+      host = std::move(values);
     }
     weights_.owners_.push_back(backend_.adopt(std::move(host), rows * cols * sizeof(float)));
     return {static_cast<const float*>(weights_.owners_.back().get()), rows, cols};
@@ -115,26 +103,25 @@ class WeightReader {
   }
 
  private:
-  using Place = std::pair<std::shared_ptr<const SafetensorsFile>, TensorInfo>;
+  struct Place {
+    const CheckpointFile* file;
+    const CheckpointTensor* tensor;
+  };
 
-  const Place* find(const std::string& name) {
-    for (const auto& file : weights_.files_)
-      if (const auto entry = file->tensors().find(name); entry != file->tensors().end()) {
-        place_ = {file, entry->second};
-        return &place_;
-      }
-    return nullptr;
+  [[nodiscard]] Place find(const std::string& name) const {
+    for (const CheckpointFile& file : weights_.files_)
+      if (const auto entry = file.tensors.find(name); entry != file.tensors.end()) return {&file, &entry->second};
+    return {nullptr, nullptr};
   }
   [[nodiscard]] std::string places() const {
     std::string text;
-    for (const auto& file : weights_.files_) text.append(text.empty() ? "" : ", ").append(file->path());
+    for (const CheckpointFile& file : weights_.files_) text.append(text.empty() ? "" : ", ").append(file.path);
     return text;
   }
 
   Weights& weights_;
   Backend& backend_;
   std::string prefix_;
-  Place place_;
 };
 
 std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const ModelDescription& description,
@@ -142,7 +129,7 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
   description.validate();
   const Family& family = family_named(description.family);
   std::unique_ptr<Weights> weights(new Weights(backend, family));
-  for (const std::string& path : paths) weights->files_.push_back(SafetensorsFile::open(path));
+  weights->files_ = open_checkpoint(paths, description, family);
 
   WeightReader reader(*weights, *backend);
   const std::size_t m = description.width;
@@ -178,30 +165,36 @@ MatrixView<float> Weights::editable_down(std::size_t layer) {
 }
 
 void Weights::save(const std::string& directory) const {
-  for (const auto& file : files_) {
+  for (const CheckpointFile& file : files_) {
     std::vector<TensorToWrite> tensors;
-    std::vector<std::vector<float>> replaced;  // alive until the file is written
-    replaced.reserve(edited_down_.size());
-    for (const auto& [name, tensor] : file->tensors()) {
-      TensorToWrite out{name, tensor.type, tensor.shape, tensor.bytes};
-      for (std::size_t layer = 0; layer < down_names_.size(); ++layer) {
-        if (down_names_[layer] != name || !edited(layer)) continue;
-        const ConstMatrixView<float> weight = edited_down_[layer].view();
-        std::vector<float> values = download<float>(*backend_, weight);
-        if (family.transposed) {
-          std::vector<float> turned(values.size());
-          transpose(values, weight.rows, weight.cols, turned);
-          values = std::move(turned);
-        }
-        replaced.push_back(std::move(values));
+    for (const auto& [name, tensor] : file.tensors) {
+      TensorToWrite out{name, type_when_saved(tensor), tensor.shape};
+      const auto down = std::find(down_names_.begin(), down_names_.end(), name);
+      if (const auto layer = static_cast<std::size_t>(down - down_names_.begin());
+          down != down_names_.end() && edited(layer)) {
         out.type = DataType::float32;
-        out.bytes = std::as_bytes(std::span(replaced.back()));
+        out.make_bytes = [this, layer] { return edited_bytes(layer); };
+      } else if (keeps_bytes(tensor)) {
+        out.bytes = tensor.stored.bytes;
+      } else {
+        out.make_bytes = [&tensor] { return bytes_when_saved(tensor); };
       }
       tensors.push_back(std::move(out));
     }
-    const std::filesystem::path name = std::filesystem::path(file->path()).filename();
-    write_safetensors((std::filesystem::path(directory) / name).string(), tensors, file->metadata());
+    write_safetensors((std::filesystem::path(directory) / file.name_when_saved).string(), tensors, file.metadata);
   }
+}
+
+std::vector<std::byte> Weights::edited_bytes(std::size_t layer) const {
+  const ConstMatrixView<float> weight = edited_down_[layer].view();
+  std::vector<float> values = download<float>(*backend_, weight);
+  if (family.transposed) {
+    std::vector<float> turned(values.size());
+    transpose<float>(values, weight.rows, weight.cols, turned);
+    values = std::move(turned);
+  }
+  const auto bytes = std::as_bytes(std::span(values));
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace lyaplock

@@ -7,7 +7,7 @@
 
 #include "backend/matrix.h"
 #include "base/cancellation.h"
-#include "format/safetensors.h"
+#include "model/checkpoint.h"
 #include "model/description.h"
 #include "model/family.h"
 
@@ -57,16 +57,20 @@ class Weights {
   MatrixView<float> editable_down(std::size_t layer);
   [[nodiscard]] bool edited(std::size_t layer) const { return !edited_down_.at(layer).empty(); }
 
-  /// Writes the checkpoint's files into a directory under their own names. Edited matrices become F32, in the
-  /// checkpoint's orientation; all other tensors keep their bytes. ErrorCode::file if that fails; each file is whole or
+  /// Writes the checkpoint's files into a directory: safetensors under their own names, a GGUF file as
+  /// model.safetensors. Edited matrices become F32, in the orientation of the family's checkpoints, and so does what is
+  /// quantised; all other tensors keep their values and type. ErrorCode::file if that fails; each file is whole or
   /// absent.
   void save(const std::string& directory) const;
 
  private:
   Weights(std::shared_ptr<Backend> backend, const Family& family) : family(family), backend_(std::move(backend)) {}
 
+  /// An edited matrix in the checkpoint's orientation.
+  [[nodiscard]] std::vector<std::byte> edited_bytes(std::size_t layer) const;
+
   std::shared_ptr<Backend> backend_;
-  std::vector<std::shared_ptr<const SafetensorsFile>> files_;
+  std::vector<CheckpointFile> files_;
   std::vector<std::shared_ptr<const void>> owners_;  // of everything viewed above
   std::vector<std::string> down_names_;
   std::vector<ConstMatrixView<float>> original_down_;

@@ -34,7 +34,9 @@ export function addModelOption(command: Command): Command {
 }
 
 export function modelOption(): Option {
-  return new Option("--model <source>", "builtin:atlas, or a directory with config.json and safetensors");
+  const sources =
+    "builtin:atlas, smollm2-135m (see: lyaplock models), a .gguf file, or a directory with config.json and safetensors";
+  return new Option("--model <source>", sources);
 }
 
 export function addEditingOptions(command: Command): Command {

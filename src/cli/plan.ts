@@ -1,7 +1,14 @@
 import { type Command, Option } from "commander";
 import { describePlan } from "../report/index.js";
 import { type MethodName, type PlanOptions, planRun } from "../run/index.js";
-import { addCommonOptions, type CommonOptions, layersOption, methodOption, positiveInteger } from "./options.js";
+import {
+  addCommonOptions,
+  type CommonOptions,
+  layersOption,
+  methodOption,
+  modelOption,
+  positiveInteger,
+} from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
 interface PlanCommandOptions extends CommonOptions {
@@ -20,9 +27,9 @@ export function addPlanCommand(program: Command, runtime: Runtime): void {
     .summary("predicts memory, operations and time before anything is run")
     .description(
       "Predicts memory, operations and time of the updates of a run, on this machine, before anything is run. Of a model " +
-        "only config.json is read; for one that is not there, give the shape of its down-projections.",
+        "only the configuration is read; for one that is not there, give the shape of its down-projections.",
     )
-    .option("--model <source>", "builtin:atlas, or a directory with config.json")
+    .addOption(modelOption())
     .addOption(new Option("--key-width <d>", "in place of a model: its MLP's width").argParser(positiveInteger))
     .addOption(new Option("--value-width <m>", "in place of a model: its width").argParser(positiveInteger))
     .addOption(new Option("--edits <n>", "facts to edit").argParser(positiveInteger).makeOptionMandatory())

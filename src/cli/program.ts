@@ -5,6 +5,7 @@ import { addEditCommand } from "./edit.js";
 import { addEvalCommand } from "./eval.js";
 import { addGenerateCommand } from "./generate.js";
 import { addLogitsCommand } from "./logits.js";
+import { addModelsCommand } from "./models.js";
 import { addMomentsCommand } from "./moments.js";
 import type { CommonOptions } from "./options.js";
 import { addPlanCommand } from "./plan.js";
@@ -33,6 +34,7 @@ export function createProgram(runtime: Runtime, version: string): Command {
   addMomentsCommand(program, runtime);
   addLogitsCommand(program, runtime);
   addGenerateCommand(program, runtime);
+  addModelsCommand(program, runtime);
   addPlanCommand(program, runtime);
   addDoctorCommand(program, runtime);
   return program;

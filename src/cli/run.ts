@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { isResumable, runExperiment } from "../run/index.js";
-import { addCommonOptions, addEditingOptions, type EditingOptions, positiveInteger } from "./options.js";
+import { addCommonOptions, addEditingOptions, type EditingOptions, modelOption, positiveInteger } from "./options.js";
 import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
 
@@ -21,7 +21,7 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
       "Edits the first facts of a dataset in batches, each on the model the last one left, evaluates the result and " +
         "keeps everything in a run directory. A run that was interrupted in whatever way goes on with --resume.",
     )
-    .option("--model <source>", "builtin:atlas, or a directory with config.json and safetensors")
+    .addOption(modelOption())
     .option("--dataset <name>", "atlas, or counterfact:FILE (either of its formats)")
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")

@@ -1,4 +1,3 @@
-export { cacheDirectory } from "./cache-directory.js";
 export { type Dataset, datasets, openDataset, type RecordOptions } from "./datasets.js";
 export { readFacts, type UnreadableFact } from "./facts.js";
 export type { CounterFactRecord, Fact } from "./records.js";

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { contentHash } from "../base/content-hash.js";
 import { LyaplockError } from "../errors.js";
 import type { NativeModel } from "../native/addon.js";
@@ -6,7 +5,7 @@ import { call } from "../native/index.js";
 import type { ModelConfig } from "./config.js";
 import { tidyGeneratedText } from "./generated-text.js";
 import { mostProbable, type NextToken } from "./next-tokens.js";
-import { saveModelDirectory } from "./save.js";
+import { type ModelDocuments, saveModelDirectory } from "./save.js";
 import { packTokens, unpackTokens } from "./token-batch.js";
 import type { Tokenizer } from "./tokenizer.js";
 
@@ -17,33 +16,39 @@ export interface LanguageModelParts {
   config: ModelConfig;
   tokenizer: Tokenizer;
   native: NativeModel;
-  weightFiles: string[];
+  /** The files that make the model what it is: its configuration and weights. */
+  files: string[];
+  /** What `save` puts beside the weights: what is in a directory, or documents. */
+  companions: string | ModelDocuments;
 }
 
 /** A transformer, its tokenizer, and where they came from. Made by `loadModel`. */
 export class LanguageModel {
-  /** "builtin:atlas", or the name of the directory. */
+  /** "builtin:atlas", "smollm2-135m", or the name of the directory or file. */
   readonly name: string;
+  /** Where its files lie. */
   readonly directory: string;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   /** The weights and what is computed with them. */
   readonly native: NativeModel;
-  private readonly weightFiles: string[];
+  private readonly files: string[];
+  private readonly companions: string | ModelDocuments;
   private hash: Promise<string> | undefined;
 
-  constructor({ name, directory, config, tokenizer, native, weightFiles }: LanguageModelParts) {
+  constructor({ name, directory, config, tokenizer, native, files, companions }: LanguageModelParts) {
     this.name = name;
     this.directory = directory;
     this.config = config;
     this.tokenizer = tokenizer;
     this.native = native;
-    this.weightFiles = weightFiles;
+    this.files = files;
+    this.companions = companions;
   }
 
-  /** sha256, hex, of config.json and the weight files as they were loaded; edits in memory do not change it. */
+  /** sha256, hex, of config.json and the weight files, or of the GGUF file; edits in memory do not change it. */
   contentHash(): Promise<string> {
-    this.hash ??= contentHash([path.join(this.directory, "config.json"), ...this.weightFiles]);
+    this.hash ??= contentHash(this.files);
     return this.hash;
   }
 
@@ -111,8 +116,8 @@ export class LanguageModel {
   }
 
   /**
-   * Writes a directory that transformers loads: edited matrices as float32, all else as it was. It is made beside its
-   * place and renamed, so that it is there whole or not at all.
+   * Writes a directory that transformers loads: edited matrices as float32, all else as it was, but that what is quantised
+   * in a GGUF file becomes float32 too. It is made beside its place and renamed, so that it is there whole or not at all.
    *
    * @throws ERR_FILE when `directory` exists and is not empty, or cannot be written;
    *   ERR_UNSUPPORTED when no weight was changed: an unedited model is never saved as edited.
@@ -122,7 +127,7 @@ export class LanguageModel {
       const what = `no weight of ${this.name} differs from its checkpoint; edit the model before saving it`;
       throw new LyaplockError("ERR_UNSUPPORTED", what);
     }
-    const source = this.directory;
+    const source = this.companions;
     await saveModelDirectory({ source, directory, writeWeights: (into) => call(() => this.native.save(into)) });
   }
 

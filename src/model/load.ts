@@ -3,47 +3,47 @@ import path from "node:path";
 import { LyaplockError } from "../errors.js";
 import { addon, call } from "../native/index.js";
 import { builtinDirectory } from "./builtin.js";
-import { readModelConfig } from "./config.js";
+import { DirectorySource } from "./directory-source.js";
+import { GgufSource } from "./gguf/source.js";
 import { LanguageModel } from "./language-model.js";
-import { Tokenizer } from "./tokenizer.js";
-import { findWeightFiles } from "./weight-files.js";
+import { findNamedModel, NAMED_MODELS } from "./named-models.js";
+import type { ModelSource } from "./source.js";
 
 const BUILTIN = "builtin:";
 
 /**
  * Loads a model for editing, in float32.
  *
- * @param source "builtin:atlas", or a directory as transformers' save_pretrained writes it (config.json, safetensors,
- *   tokenizer.json, tokenizer_config.json).
+ * @param source "builtin:atlas"; the name of a model that `getModel` has put into the cache, "smollm2-135m"; a GGUF file; or a
+ *   directory as transformers' save_pretrained writes it (config.json, safetensors, tokenizer.json, tokenizer_config.json).
  * @throws ERR_FILE, ERR_MODEL_FORMAT, ERR_TOKENIZER, ERR_UNKNOWN_ARCHITECTURE, ERR_UNSUPPORTED, ERR_ABORTED
  */
 export async function loadModel(source: string, { signal }: { signal?: AbortSignal } = {}): Promise<LanguageModel> {
-  const { name, directory, config } = await findModel(source);
-  const weightFiles = await findWeightFiles(directory);
-  const tokenizer = await Tokenizer.load(directory);
+  const found = await findModel(source);
+  const { name, directory, config } = found;
+  const weightFiles = await found.weightFiles();
+  const tokenizer = await found.tokenizer();
   const native = await call((cancellation) => addon().loadModel(config, weightFiles, cancellation), signal);
-  return new LanguageModel({ name, directory, config, tokenizer, native, weightFiles });
+  const [files, companions] = [await found.files(), await found.companions()];
+  return new LanguageModel({ name, directory, config, tokenizer, native, files, companions });
 }
 
 /** A model before its weights are read; `source` and errors as for `loadModel`. */
-export async function findModel(source: string): Promise<Pick<LanguageModel, "name" | "directory" | "config">> {
-  const builtin = source.startsWith(BUILTIN);
-  const directory = builtin ? builtinDirectory(source.slice(BUILTIN.length)) : path.resolve(source);
-  await checkDirectory(source, directory);
-  const config = await readModelConfig(path.join(directory, "config.json"));
-  return { name: builtin ? source : path.basename(directory), directory, config };
+export async function findModel(source: string): Promise<ModelSource> {
+  if (source.startsWith(BUILTIN)) {
+    return DirectorySource.open(source, builtinDirectory(source.slice(BUILTIN.length)));
+  }
+  if (Object.hasOwn(NAMED_MODELS, source)) return GgufSource.open(source, await findNamedModel(source));
+  const place = path.resolve(source);
+  const found = await stat(place).catch(() => undefined);
+  if (found?.isDirectory()) return DirectorySource.open(path.basename(place), place);
+  if (found?.isFile()) return GgufSource.open(path.basename(place), place);
+  throw notFound(source);
 }
 
-async function checkDirectory(source: string, directory: string): Promise<void> {
-  const found = await stat(directory).catch(() => undefined);
-  if (found?.isDirectory()) return;
-  const accepted = `A model is "builtin:atlas" or a directory with config.json and safetensors`;
-  if (found || source.endsWith(".gguf")) {
-    throw new LyaplockError(
-      "ERR_UNSUPPORTED",
-      `${source} is not a directory, and single files are not read. ${accepted}.`,
-    );
-  }
+function notFound(source: string): LyaplockError {
+  const named = Object.keys(NAMED_MODELS).join(", ");
+  const accepted = `A model is "builtin:atlas", ${named}, a .gguf file, or a directory with config.json and safetensors`;
   const hub = /^[\w.-]+\/[\w.-]+$/.test(source) ? " (models are not fetched from a hub: download it first)" : "";
-  throw new LyaplockError("ERR_FILE", `there is no directory ${source}${hub}. ${accepted}.`);
+  return new LyaplockError("ERR_FILE", `there is no file or directory ${source}${hub}. ${accepted}.`);
 }

@@ -10,9 +10,12 @@ import { WEIGHTS_INDEX } from "./weight-files.js";
 const COMPANIONS =
   /^(tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt|tokenizer\.model|chat_template\.(json|jinja)|generation_config\.json|(licen[cs]e|notice|use_policy)(\..*)?)$/i;
 
+/** The JSON files of a model's directory, for a model that did not come from one. */
+export type ModelDocuments = Readonly<Record<"config.json" | "tokenizer.json" | "tokenizer_config.json", object>>;
+
 export interface SaveOptions {
-  /** The directory the model was loaded from. */
-  source: string;
+  /** The directory the model was loaded from, or what stands for its files. */
+  source: string | ModelDocuments;
   /** The directory to make; it may exist if it is empty. */
   directory: string;
   /** Writes the weight files, under their own names, into a directory. */
@@ -26,10 +29,15 @@ export async function saveModelDirectory({ source, directory, writeWeights }: Sa
   const beside = `${place}.${randomBytes(4).toString("hex")}.tmp`;
   try {
     await mkdir(beside, { recursive: true });
-    await copyCompanions(source, beside);
-    await writeConfig(source, beside);
-    await writeWeights(beside);
-    await writeIndex(source, beside);
+    if (typeof source === "string") {
+      await copyCompanions(source, beside);
+      await writeConfig(source, beside);
+      await writeWeights(beside);
+      await writeIndex(source, beside);
+    } else {
+      await writeDocuments(source, beside);
+      await writeWeights(beside);
+    }
     await flush(beside);
     await rename(beside, place);
   } catch (error) {
@@ -54,6 +62,12 @@ async function copyCompanions(source: string, target: string): Promise<void> {
     if (!COMPANIONS.test(entry)) continue;
     const from = path.join(source, entry);
     if ((await stat(from)).isFile()) await copyFile(from, path.join(target, entry));
+  }
+}
+
+async function writeDocuments(documents: ModelDocuments, target: string): Promise<void> {
+  for (const [name, content] of Object.entries(documents)) {
+    await writeFile(path.join(target, name), `${JSON.stringify(content, null, name === "tokenizer.json" ? 0 : 2)}\n`);
   }
 }
 

@@ -39,19 +39,30 @@ export class Tokenizer {
 
   /** From tokenizer.json and tokenizer_config.json of a model's directory. @throws ERR_TOKENIZER */
   static async load(directory: string): Promise<Tokenizer> {
-    const definition = await readTokenizerFile(path.join(directory, "tokenizer.json"));
+    const file = path.join(directory, "tokenizer.json");
+    const definition = await readTokenizerFile(file);
     const configPath = path.join(directory, "tokenizer_config.json");
     const config = tokenizerConfig.safeParse(await readTokenizerFile(configPath));
     if (!config.success) throw new LyaplockError("ERR_TOKENIZER", `${configPath}: ${describeIssues(config.error)}`);
+    return Tokenizer.create(definition, config.data, file);
+  }
+
+  /**
+   * From the content of those files.
+   *
+   * @param place for messages.
+   * @throws ERR_TOKENIZER
+   */
+  static async create(definition: unknown, config: object, place: string): Promise<Tokenizer> {
     await setImmediate(); // parsing took its time, and so will building
     try {
-      const implementation = new Implementation(definition as object, config.data);
+      const implementation = new Implementation(definition as object, config);
       await setImmediate();
-      const tokenizer = new Tokenizer(implementation, config.data);
+      const tokenizer = new Tokenizer(implementation, tokenizerConfig.parse(config));
       tokenizer.encode("What cannot be used shall fail here and not at the first fact.");
       return tokenizer;
     } catch (error) {
-      const what = `${path.join(directory, "tokenizer.json")} cannot be used as a tokenizer: ${(error as Error).message}`;
+      const what = `${place} cannot be used as a tokenizer: ${(error as Error).message}`;
       throw new LyaplockError("ERR_TOKENIZER", what, { cause: error });
     }
   }

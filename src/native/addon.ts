@@ -179,8 +179,9 @@ export interface NativeModel {
   setWeight(layer: number, weight: NativeMatrix): Promise<void>;
   /** Frobenius norms of weight − original and of the original, and how many elements differ. */
   weightChange(layer: number): Promise<{ norm: number; originalNorm: number; changed: number; elements: number }>;
-  /** Writes the model's weight files into an existing directory under their own names: edited matrices as F32, in the
-   * checkpoint's orientation; everything else byte for byte. */
+  /** Writes the model's weight files into an existing directory: safetensors under their own names, a GGUF file as
+   * model.safetensors. Edited matrices become F32, in the checkpoint's orientation, and so does what is quantised;
+   * everything else is there byte for byte. */
   save(directory: string): Promise<void>;
   dispose(): void;
 }
@@ -370,7 +371,8 @@ export interface NativeAddon {
   createMatrix(values: Float32Array | Float64Array, rows: number, cols: number, stride?: number): NativeMatrix;
   /** Zeros. */
   allocateMatrix(rows: number, cols: number, type: "float32" | "float64"): Promise<NativeMatrix>;
-  /** Maps the files and reads the weights. Names and shapes are checked against the description. */
+  /** Maps the files, safetensors or one GGUF file, and reads the weights. Names and shapes are checked against the
+   * description. */
   loadModel(description: ModelDescription, files: string[], cancellation?: NativeCancellation): Promise<NativeModel>;
   createSecondMoment(width: number, precision: MomentPrecision): Promise<NativeSecondMoment>;
   /** One that goes on from a sum [d, d], symmetric, over `count` keys. */
@@ -407,4 +409,9 @@ export interface NativeAddon {
   readTensors(path: string): Promise<{ tensors: Record<string, NativeMatrix>; metadata: Record<string, string> }>;
   /** Writes beside and renames. */
   writeTensors(path: string, tensors: Record<string, NativeMatrix>, metadata: Record<string, string>): Promise<void>;
+  /** What stands before the tensors of a GGUF file, as JSON: {"metadata": {key: value}, "tensors": {name: {"type": "Q4_1",
+   * "shape": [rows, cols]}}}. (A text, because hundreds of thousands of strings are parsed faster than handed over.) */
+  readGgufHeader(path: string): Promise<string>;
+  /** One tensor of a GGUF file, float32 (float64 where the file has that); rows as for `readTensors`. */
+  readGgufTensor(path: string, name: string): Promise<NativeMatrix>;
 }

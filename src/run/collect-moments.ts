@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { cacheDirectory, cachedSecondMoments, writeSecondMoments } from "../data/index.js";
+import { cacheDirectory } from "../base/cache-directory.js";
+import { cachedSecondMoments, writeSecondMoments } from "../data/index.js";
 import { loadModel } from "../model/load.js";
 import type { MomentPrecision } from "../native/addon.js";
 import { collectionEvents } from "./collection-events.js";

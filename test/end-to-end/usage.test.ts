@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { lyaplock } from "./command.js";
 
-const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "plan", "doctor"];
+const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "models", "plan", "doctor"];
 
 describe("help", () => {
   it("names every command", async () => {
@@ -40,6 +40,9 @@ describe("wrong usage ends with 2", () => {
     [["plan", "--edits", "100", "--key-width", "64", "--layers", "2"], "--value-width"],
     [["plan", "--edits", "100", "--model", "builtin:atlas", "--key-width", "64"], "--key-width"],
     [["logits", "--model", "m", "--prompt", "p", "--all"], "--out"],
+    [["models"], "action"],
+    [["models", "steal"], "list"],
+    [["models", "get"], "lyaplock models list"],
     [["moments"], "--model"],
     [["moments", "--list", "--prune"], "--prune"],
     [["moments", "--verify", "--model", "m"], "--model"],

@@ -108,8 +108,8 @@ describe("loadModel", () => {
   it.each([
     ["nowhere", "ERR_FILE", "builtin:atlas"],
     ["some-org/some-model", "ERR_FILE", "hub"],
-    ["model.gguf", "ERR_UNSUPPORTED", "builtin:atlas"],
-    ["package.json", "ERR_UNSUPPORTED", "single files"],
+    ["model.gguf", "ERR_FILE", "builtin:atlas"],
+    ["package.json", "ERR_MODEL_FORMAT", "not a GGUF file"],
     ["builtin:nothing", "ERR_INVALID_ARGUMENT", "builtin:atlas"],
   ] as const)("answers %s with %s", async (source, code, part) => {
     await expectRejection(loadModel(source), code, part);

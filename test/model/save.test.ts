@@ -49,6 +49,20 @@ describe("saveModelDirectory", () => {
     expect(await readdir(path.dirname(directory))).toEqual(["edited"]);
   });
 
+  it("writes documents in place of files", async () => {
+    const directory = path.join(await temporaryDirectory(), "edited");
+    const source = {
+      "config.json": { model_type: "llama" },
+      "tokenizer.json": { version: "1.0" },
+      "tokenizer_config.json": {},
+    };
+    await saveModelDirectory({ source, directory, writeWeights: writeOne });
+    expect((await readdir(directory)).sort()).toEqual([...Object.keys(source), "model.safetensors"].sort());
+    for (const [name, content] of Object.entries(source)) {
+      expect(JSON.parse(await readFile(path.join(directory, name), "utf8"))).toEqual(content);
+    }
+  });
+
   it("writes an index with the size the shards have now", async () => {
     const [source, parent] = [await temporaryDirectory(), await temporaryDirectory()];
     await writeFile(path.join(source, "config.json"), "{}");

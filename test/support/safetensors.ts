@@ -29,3 +29,18 @@ function numbers(dtype: string, content: Buffer): Float64Array {
   if (dtype === "F32") return Float64Array.from(new Float32Array(aligned));
   throw new Error(`a fixture has the type ${dtype}`);
 }
+
+/** The bytes of a safetensors file of F32 tensors, written without any of our own code. */
+export function safetensorsBytes(tensors: Record<string, Tensor>): Buffer {
+  let end = 0;
+  const entries = Object.entries(tensors).map(([name, { shape, values }]) => {
+    const begin = end;
+    end += 4 * values.length;
+    return [name, { dtype: "F32", shape, data_offsets: [begin, end] }];
+  });
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const data = Object.values(tensors).map(({ values }) => Buffer.from(Float32Array.from(values).buffer));
+  return Buffer.concat([length, header, ...data]);
+}

@@ -1,0 +1,71 @@
+// The tensors of a model's checkpoint, whatever its files are.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "format/tensor.h"
+#include "model/description.h"
+#include "model/family.h"
+
+namespace lyaplock {
+
+/// How the numbers of a tensor lie in a file that does not store them as the family's own checkpoints do.
+struct Arrangement {
+  bool transposed = false;  // [cols, rows]
+  /// Of so many heads, each one's rows alternate between its first half and its second, where the family's have one
+  /// half after the other: GGUF files of the architecture "llama" store queries and keys for rotary angles that turn
+  /// neighbours. 0 leaves the rows alone. (Not together with `transposed`.)
+  std::size_t interleaved_heads = 0;
+};
+
+/// A tensor with the shape that the family's own checkpoints give it, in safetensors files as transformers writes them.
+struct CheckpointTensor {
+  TensorInfo stored;  // its shape is that of the family, but for `arrangement`
+  Arrangement arrangement;
+  std::vector<std::size_t> shape;  // of one or two dimensions, if it is a weight
+};
+
+/// One file of a checkpoint.
+struct CheckpointFile {
+  std::string path;
+  std::string name_when_saved;         // "model.safetensors"
+  std::shared_ptr<const void> memory;  // keeps the tensors' bytes
+  std::map<std::string, CheckpointTensor> tensors;
+  std::map<std::string, std::string> metadata;  // of the file when saved
+};
+
+/// Opens the files of one checkpoint: safetensors, or one GGUF file, whose tensors come under the names of the family;
+/// those that the family does not have are left out. ErrorCode::model_format, ErrorCode::file.
+std::vector<CheckpointFile> open_checkpoint(const std::vector<std::string>& paths, const ModelDescription& description,
+                                            const Family& family);
+
+/// Whether `read_values` would only copy the bytes: float32, aligned, in the order that is asked for.
+bool lies_ready(const CheckpointTensor& tensor, bool transposed);
+
+/// The tensor as float32, in the order of its shape or, `transposed`, of [shape[1], shape[0]].
+void read_values(const CheckpointTensor& tensor, bool transposed, std::span<float> out);
+
+/// Whether a tensor's bytes are in a safetensors file as they are here; otherwise `bytes_when_saved` makes them.
+bool keeps_bytes(const CheckpointTensor& tensor);
+/// The type that a tensor has in a safetensors file: float32 for one that is quantised.
+DataType type_when_saved(const CheckpointTensor& tensor);
+/// Its bytes there, in the order of its shape.
+std::vector<std::byte> bytes_when_saved(const CheckpointTensor& tensor);
+
+/// source [rows, cols] to out [cols, rows].
+template <class T>
+void transpose(std::span<const T> source, std::size_t rows, std::size_t cols, std::span<T> out) {
+  // Tiles keep both sides in cache; the largest matrix of GPT-2 XL is 40 MB.
+  constexpr std::size_t kTile = 32;
+  for (std::size_t i0 = 0; i0 < rows; i0 += kTile)
+    for (std::size_t j0 = 0; j0 < cols; j0 += kTile)
+      for (std::size_t i = i0; i < std::min(i0 + kTile, rows); ++i)
+        for (std::size_t j = j0; j < std::min(j0 + kTile, cols); ++j) out[j * rows + i] = source[i * cols + j];
+}
+
+}  // namespace lyaplock
