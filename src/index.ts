@@ -42,6 +42,7 @@ export {
   type Statistic,
   summarize,
 } from "./evaluate/index.js";
+export type { GeneratedText, GenerationOptions } from "./model/generation.js";
 export { LanguageModel } from "./model/language-model.js";
 export { loadModel } from "./model/load.js";
 export {

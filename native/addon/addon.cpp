@@ -68,6 +68,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   define<LayerEditorHandle>(env, *data);
   define<ModelHandle>(env, *data);
   define<KeyPassHandle>(env, *data);
+  define<GenerationHandle>(env, *data);
 
   const auto function = [&](const char* name, Napi::Value (*callback)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, callback, name));

@@ -100,11 +100,4 @@ Napi::Value to_array(Napi::Env env, const std::vector<float>& values) {
   return array_of<Napi::Float32Array>(env, values);
 }
 
-Napi::Value to_object(Napi::Env env, const TokenBatch& batch) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("tokens", to_array(env, batch.tokens));
-  object.Set("offsets", to_array(env, batch.offsets));
-  return object;
-}
-
 }  // namespace lyaplock::addon

@@ -32,6 +32,5 @@ std::shared_ptr<Cancellation> cancellation(const Napi::CallbackInfo& info, std::
 inline Napi::Value to_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 Napi::Value to_array(Napi::Env env, const std::vector<std::int32_t>& values);  // Int32Array
 Napi::Value to_array(Napi::Env env, const std::vector<float>& values);         // Float32Array
-Napi::Value to_object(Napi::Env env, const TokenBatch& batch);
 
 }  // namespace lyaplock::addon

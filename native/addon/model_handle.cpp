@@ -6,7 +6,6 @@
 #include "addon/matrix_handle.h"
 #include "addon/second_moment_handle.h"
 #include "model/forward.h"
-#include "model/generate.h"
 #include "model/values.h"
 #include "model/weight_change.h"
 
@@ -113,7 +112,7 @@ Napi::Function ModelHandle::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&ModelHandle::logits>("logits"), InstanceMethod<&ModelHandle::score>("score"),
-       InstanceMethod<&ModelHandle::generate>("generate"),
+       InstanceMethod<&ModelHandle::begin_generation>("beginGeneration"),
        InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
        InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
        InstanceMethod<&ModelHandle::begin_keys>("beginKeys"), InstanceMethod<&ModelHandle::weight>("weight"),
@@ -148,18 +147,18 @@ Napi::Value ModelHandle::score(const Napi::CallbackInfo& info) {
       });
 }
 
-Napi::Value ModelHandle::generate(const Napi::CallbackInfo& info) {
+Napi::Value ModelHandle::begin_generation(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const TokenBatch prompts = token_batch(info[0]);
   const Napi::Object given = object(info[1], "The options");
-  const GenerateOptions options{.max_length = count(given.Get("maxLength"), "maxLength"),
-                                .top_k = count(given.Get("topK"), "topK"),
-                                .seed = count(given.Get("seed"), "seed")};
-  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
-  return promise(
-      info.Env(), token,
-      [model = native(info.Env()), prompts = token_batch(info[0]), options, token] {
-        return lyaplock::generate(*model, prompts, options, *token);
-      },
-      [](Napi::Env env, const TokenBatch& batch) { return addon::to_object(env, batch); });
+  const GenerationOptions options{.max_length = count(given.Get("maxLength"), "maxLength"),
+                                  .top_k = count(given.Get("topK"), "topK"),
+                                  .seed = count(given.Get("seed"), "seed")};
+  return with_javascript_errors(env, [&] {
+    const std::shared_ptr<Transformer> model = native(env);
+    return GenerationHandle::wrap(
+        env, std::make_shared<OwnedGeneration>(OwnedGeneration{model, Generation(*model, prompts, options)}));
+  });
 }
 
 Napi::Value ModelHandle::accumulate_moments(const Napi::CallbackInfo& info) {

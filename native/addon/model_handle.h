@@ -1,7 +1,8 @@
-// NativeModel and NativeKeyPass of src/native/addon.ts.
+// NativeModel, NativeKeyPass and NativeGeneration of src/native/addon.ts.
 #pragma once
 
 #include "addon/handle.h"
+#include "model/generation.h"
 #include "model/key_pass.h"
 #include "model/transformer.h"
 
@@ -18,7 +19,7 @@ class ModelHandle final : public Handle<ModelHandle, Transformer> {
  private:
   Napi::Value logits(const Napi::CallbackInfo& info);
   Napi::Value score(const Napi::CallbackInfo& info);
-  Napi::Value generate(const Napi::CallbackInfo& info);
+  Napi::Value begin_generation(const Napi::CallbackInfo& info);
   Napi::Value accumulate_moments(const Napi::CallbackInfo& info);
   Napi::Value optimize_values(const Napi::CallbackInfo& info);
   Napi::Value begin_keys(const Napi::CallbackInfo& info);
@@ -46,6 +47,24 @@ class KeyPassHandle final : public Handle<KeyPassHandle, OwnedKeyPass> {
  private:
   Napi::Value keys(const Napi::CallbackInfo& info);
   Napi::Value outputs(const Napi::CallbackInfo& info);
+};
+
+/// A generation together with the model it runs.
+struct OwnedGeneration {
+  std::shared_ptr<Transformer> model;
+  Generation generation;
+};
+
+class GenerationHandle final : public Handle<GenerationHandle, OwnedGeneration> {
+ public:
+  static constexpr const char* kName = "generation";
+  static constexpr napi_type_tag kTag = {0x6c7961706c6f636bULL, 8};
+  using Handle::Handle;
+  static Napi::FunctionReference& constructor(AddonData& data) { return data.generation; }
+  static Napi::Function define(Napi::Env env);
+
+ private:
+  Napi::Value step(const Napi::CallbackInfo& info);
 };
 
 /// loadModel(description, files, cancellation)

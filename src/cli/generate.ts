@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { loadModel } from "../model/index.js";
+import { type GeneratedText, loadModel } from "../model/index.js";
 import { addCommonOptions, addModelOption, type CommonOptions, positiveInteger, seedOption } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
@@ -27,10 +27,27 @@ export function addGenerateCommand(program: Command, runtime: Runtime): void {
     const model = await loadModel(options.model, { signal });
     try {
       const maxLength = model.encodePrompt(prompt, tokens).length + tokens;
-      const [text] = await model.generate([prompt], { maxLength, topK, seed, signal });
-      printResult(runtime, options, { text }, () => text!);
+      const pieces = model.generateStream([prompt], { maxLength, topK, seed, signal });
+      if (options.json) printResult(runtime, options, { text: prompt + (await joined(pieces)) }, () => "");
+      else await printAll(runtime, prompt, pieces);
     } finally {
       model.dispose();
     }
   });
+}
+
+async function joined(pieces: AsyncIterable<GeneratedText>): Promise<string> {
+  let all = "";
+  for await (const { text } of pieces) all += text;
+  return all;
+}
+
+/** Each word as it comes. */
+async function printAll(runtime: Runtime, prompt: string, pieces: AsyncIterable<GeneratedText>): Promise<void> {
+  runtime.print(prompt);
+  try {
+    for await (const { text } of pieces) runtime.print(text);
+  } finally {
+    runtime.print("\n");
+  }
 }

@@ -5,9 +5,11 @@ import type { NativeModel } from "../native/addon.js";
 import { call } from "../native/index.js";
 import type { ModelConfig } from "./config.js";
 import { tidyGeneratedText } from "./generated-text.js";
+import { drawTokens, type GeneratedText, type GenerationOptions } from "./generation.js";
+import { IncrementalDecoder } from "./incremental-decoder.js";
 import { mostProbable, type NextToken } from "./next-tokens.js";
 import { saveModelDirectory } from "./save.js";
-import { packTokens, unpackTokens } from "./token-batch.js";
+import { packTokens } from "./token-batch.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** What a `LanguageModel` is made of; `loadModel` puts it together. */
@@ -88,26 +90,42 @@ export class LanguageModel {
 
   /**
    * Texts, prompts included, drawn as the reference does (section 4): among the `topK` most probable tokens, until a text
-   * has `maxLength` tokens in all. Prompt i draws from a stream of its own made from (seed, i).
+   * has `maxLength` tokens in all, and tidied as the reference tidies them. `generateStream` gives them as they are.
    *
-   * @throws ERR_TOO_LONG when maxLength or a prompt exceeds the model's positions
+   * @throws ERR_TOO_LONG when maxLength or a prompt exceeds the model's positions; ERR_NOT_FINITE for damaged weights
    */
-  async generate(
-    prompts: readonly string[],
-    options: { maxLength: number; topK?: number; seed?: number; signal?: AbortSignal },
-  ): Promise<string[]> {
-    const { maxLength, topK = 5, seed = 42, signal } = options;
-    if (maxLength > this.config.positions) {
-      const limit = `the model has ${this.config.positions} positions`;
-      throw new LyaplockError("ERR_TOO_LONG", `texts of ${maxLength} tokens were asked for; ${limit}`);
+  async generate(prompts: readonly string[], options: GenerationOptions): Promise<string[]> {
+    const sequences = this.encodeForGeneration(prompts, options);
+    for await (const drawn of drawTokens(this.native, sequences, options)) {
+      for (const { sequence, token } of drawn) sequences[sequence]!.push(token);
     }
-    if (prompts.length === 0) return [];
-    const batch = packTokens(prompts.map((prompt) => this.encodePrompt(prompt)));
-    const extended = await call(
-      (cancellation) => this.native.generate(batch, { maxLength, topK, seed }, cancellation),
-      signal,
-    );
-    return unpackTokens(extended).map((ids) => tidyGeneratedText(this.tokenizer.decode(ids), this.tokenizer.bosText));
+    return sequences.map((ids) => tidyGeneratedText(this.tokenizer.decode(ids), this.tokenizer.bosText));
+  }
+
+  /**
+   * What `generate` draws, piece by piece as it is drawn: the texts that continue the prompts, all of them together, without
+   * special tokens. A piece never ends within a character. Leaving the loop stops the generation.
+   *
+   * @throws as `generate`, once the first piece is asked for
+   *
+   * @example
+   * for await (const { text } of model.generateStream(["The capital of Peru is"], { maxLength: 40, topK: 1 }))
+   *   process.stdout.write(text);
+   */
+  async *generateStream(prompts: readonly string[], options: GenerationOptions): AsyncGenerator<GeneratedText> {
+    const sequences = this.encodeForGeneration(prompts, options);
+    const decode = (ids: readonly number[]) => this.tokenizer.decodeText(ids);
+    const decoders = sequences.map((ids) => new IncrementalDecoder(decode, ids));
+    for await (const drawn of drawTokens(this.native, sequences, options)) {
+      for (const { sequence, token } of drawn) {
+        const text = decoders[sequence]!.push(token);
+        if (text !== "") yield { prompt: sequence, text };
+      }
+    }
+    for (const [prompt, decoder] of decoders.entries()) {
+      const text = decoder.end();
+      if (text !== "") yield { prompt, text };
+    }
   }
 
   /**
@@ -133,6 +151,14 @@ export class LanguageModel {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  private encodeForGeneration(prompts: readonly string[], { maxLength }: GenerationOptions): number[][] {
+    if (maxLength > this.config.positions) {
+      const limit = `the model has ${this.config.positions} positions`;
+      throw new LyaplockError("ERR_TOO_LONG", `texts of ${maxLength} tokens were asked for; ${limit}`);
+    }
+    return prompts.map((prompt) => this.encodePrompt(prompt));
   }
 
   private async isEdited(): Promise<boolean> {

@@ -119,13 +119,23 @@ export interface NativeKeyPass {
   dispose(): void;
 }
 
-export interface GenerateOptions {
+export interface GenerationOptions {
   /** Total tokens of each sequence, its prompt included; a prompt that is already as long stays as it is. */
   maxLength: number;
   /** Draw among the k most probable tokens, renormalised; 1 is greedy. */
   topK: number;
   /** Sequence i draws from a stream of its own, made from (seed, i). */
   seed: number;
+}
+
+/** Prompts that are extended by sampling, with a key/value cache. */
+export interface NativeGeneration {
+  /**
+   * Draws a token for every sequence that is shorter than maxLength: which those are, rising, and the token of each. Both
+   * are empty once none is. A call that fails or is cancelled changes nothing. ERR_NOT_FINITE for damaged weights.
+   */
+  step(cancellation?: NativeCancellation): Promise<{ sequences: Int32Array; tokens: Int32Array }>;
+  dispose(): void;
 }
 
 /** A transformer with float32 arithmetic. */
@@ -139,8 +149,8 @@ export interface NativeModel {
     targets: Int32Array,
     cancellation?: NativeCancellation,
   ): Promise<{ losses: Float32Array; greedy: Int32Array }>;
-  /** Prompts extended by sampling. */
-  generate(batch: TokenBatch, options: GenerateOptions, cancellation?: NativeCancellation): Promise<TokenBatch>;
+  /** Allocates the cache: for all layers, two rows of key/value width for each of maxLength − 1 tokens of a sequence. */
+  beginGeneration(batch: TokenBatch, options: GenerationOptions): NativeGeneration;
   /** Adds the down-projection's inputs at every token to the moment of each layer (rising), one forward pass. */
   accumulateMoments(
     batch: TokenBatch,

@@ -71,6 +71,12 @@ describe.each(families)("%s", (family) => {
     expect((await lyaplock(args)).stdout).toMatch(/efficacy +0\.0 ± 0\.0/);
   });
 
+  it("lyaplock generate prints what it says with --json", async () => {
+    const args = ["generate", ...model(family), "--prompt", "The language of", "--tokens", "20", "--seed", "3"];
+    const { text } = await lyaplockJson<{ text: string }>(args);
+    expect((await lyaplock(args)).stdout).toBe(`${text}\n`);
+  });
+
   it("lyaplock generate draws with a seed", async () => {
     const generate = async (...more: string[]) =>
       (await lyaplockJson<{ text: string }>(["generate", ...model(family), "--prompt", "The language of", ...more]))
