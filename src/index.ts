@@ -45,9 +45,10 @@ export {
   type Statistic,
   summarize,
 } from "./evaluate/index.js";
+export type { GeneratedText, GenerationOptions } from "./model/generation.js";
 export { type GetModelOptions, type GotModel, getModel } from "./model/get-model.js";
-export { LanguageModel } from "./model/language-model.js";
-export { loadModel } from "./model/load.js";
+export { LanguageModel, type SaveType } from "./model/language-model.js";
+export { type LoadOptions, loadModel } from "./model/load.js";
 export {
   type ExperimentOptions,
   type ExperimentResult,

@@ -68,6 +68,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   define<LayerEditorHandle>(env, *data);
   define<ModelHandle>(env, *data);
   define<KeyPassHandle>(env, *data);
+  define<GenerationHandle>(env, *data);
 
   const auto function = [&](const char* name, Napi::Value (*callback)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, callback, name));
@@ -94,6 +95,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("rankOneUpdate", rank_one_update_of);
   function("preservationLoss", preservation_loss_of);
   function("readTensors", read_tensors);
+  function("readMetadata", read_metadata);
   function("writeTensors", write_tensors);
   function("readGgufHeader", read_gguf_header);
   function("readGgufTensor", read_gguf_tensor);

@@ -19,7 +19,7 @@ struct AddonData {
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
   std::unique_ptr<Executor> executor;  // gone once the environment is torn down
-  Napi::FunctionReference cancellation, matrix, second_moment, key_space, layer_editor, model, key_pass;
+  Napi::FunctionReference cancellation, matrix, second_moment, key_space, layer_editor, model, key_pass, generation;
 };
 
 /// The one backend of the process, made on first use.

@@ -82,6 +82,13 @@ std::vector<std::string> texts(const Napi::Value& value, const char* name) {
   return values;
 }
 
+std::map<std::string, std::string> string_map(const Napi::Value& value, const char* name) {
+  std::map<std::string, std::string> values;
+  for (const auto& [key, entry] : object(value, name))
+    values.emplace(key.As<Napi::Value>().ToString().Utf8Value(), text(static_cast<Napi::Value>(entry), name));
+  return values;
+}
+
 TokenBatch token_batch(const Napi::Value& value) {
   const Napi::Object batch = object(value, "The token batch");
   return {integers(batch.Get("tokens"), "tokens"), integers(batch.Get("offsets"), "offsets")};
@@ -98,13 +105,6 @@ Napi::Value to_array(Napi::Env env, const std::vector<std::int32_t>& values) {
 
 Napi::Value to_array(Napi::Env env, const std::vector<float>& values) {
   return array_of<Napi::Float32Array>(env, values);
-}
-
-Napi::Value to_object(Napi::Env env, const TokenBatch& batch) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("tokens", to_array(env, batch.tokens));
-  object.Set("offsets", to_array(env, batch.offsets));
-  return object;
 }
 
 }  // namespace lyaplock::addon

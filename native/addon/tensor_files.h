@@ -1,4 +1,4 @@
-// readTensors, writeTensors, readGgufHeader and readGgufTensor of src/native/addon.ts.
+// readTensors, readMetadata, writeTensors, readGgufHeader and readGgufTensor of src/native/addon.ts.
 #pragma once
 
 #include <napi.h>
@@ -6,6 +6,7 @@
 namespace lyaplock::addon {
 
 Napi::Value read_tensors(const Napi::CallbackInfo& info);
+Napi::Value read_metadata(const Napi::CallbackInfo& info);
 Napi::Value write_tensors(const Napi::CallbackInfo& info);
 Napi::Value read_gguf_header(const Napi::CallbackInfo& info);
 Napi::Value read_gguf_tensor(const Napi::CallbackInfo& info);

@@ -118,7 +118,8 @@ class Backend {
                     float beta, MatrixView<float> c) = 0;
   virtual void gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a, ConstMatrixView<double> b,
                     double beta, MatrixView<double> c) = 0;
-  /// The same for a B that takes half the memory: its elements become float32 on the way, exactly, and all else is float32.
+  /// The same for a B that takes half the memory: its elements become float32 on the way, exactly, and all else is
+  /// float32.
   virtual void gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<Bfloat16> b,
                     float beta, MatrixView<float> c) = 0;
   /// Lower triangle of C [n, n] = alpha op(A) op(A)^T + beta C, op(A) [n, k]. The upper triangle is left alone.

@@ -63,4 +63,8 @@ struct TensorInfo {
 void read_floats(const TensorInfo& tensor, std::span<float> out);
 void read_floats(const TensorInfo& tensor, std::span<double> out);
 
+/// The bytes of a tensor of that type, rounded to nearest, ties to even; what is too large for it becomes infinity.
+/// ErrorCode::invalid_argument for integer and quantised types.
+std::vector<std::byte> floats_as(DataType type, std::span<const float> values);
+
 }  // namespace lyaplock

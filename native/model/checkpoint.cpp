@@ -8,6 +8,7 @@
 #include "format/gguf.h"
 #include "format/safetensors.h"
 #include "model/gguf_names.h"
+#include "model/transpose.h"
 
 namespace lyaplock {
 
@@ -79,7 +80,7 @@ void arrange(const CheckpointTensor& tensor, bool transposed, std::span<const T>
   if (tensor.arrangement.interleaved_heads != 0 && !stored.empty())
     separate_halves(stored, shape[0], tensor.arrangement.interleaved_heads, out);
   else if (tensor.arrangement.transposed != transposed)
-    transpose(stored, shape.at(0), shape.at(1), out);
+    transpose<T>(stored, shape.at(0), shape.at(1), out);
   else
     std::copy(stored.begin(), stored.end(), out.begin());
 }

@@ -1,10 +1,5 @@
 #include "model/weights.h"
 
-#include <algorithm>
-#include <filesystem>
-
-#include "format/safetensors.h"
-
 namespace lyaplock {
 
 namespace {
@@ -145,6 +140,7 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
     weights->original_down_.push_back(weights->blocks.back().down.weight);
   }
   weights->edited_down_.resize(description.layers);
+  weights->replaced_down_.resize(description.layers);
   weights->final_norm = reader.norm(reader.full_name(std::string(family.final_norm)), m);
   const std::string head(family.head);
   weights->head.weight =
@@ -164,37 +160,11 @@ MatrixView<float> Weights::editable_down(std::size_t layer) {
   return edited.view();
 }
 
-void Weights::save(const std::string& directory) const {
-  for (const CheckpointFile& file : files_) {
-    std::vector<TensorToWrite> tensors;
-    for (const auto& [name, tensor] : file.tensors) {
-      TensorToWrite out{name, type_when_saved(tensor), tensor.shape};
-      const auto down = std::find(down_names_.begin(), down_names_.end(), name);
-      if (const auto layer = static_cast<std::size_t>(down - down_names_.begin());
-          down != down_names_.end() && edited(layer)) {
-        out.type = DataType::float32;
-        out.make_bytes = [this, layer] { return edited_bytes(layer); };
-      } else if (keeps_bytes(tensor)) {
-        out.bytes = tensor.stored.bytes;
-      } else {
-        out.make_bytes = [&tensor] { return bytes_when_saved(tensor); };
-      }
-      tensors.push_back(std::move(out));
-    }
-    write_safetensors((std::filesystem::path(directory) / file.name_when_saved).string(), tensors, file.metadata);
-  }
-}
-
-std::vector<std::byte> Weights::edited_bytes(std::size_t layer) const {
-  const ConstMatrixView<float> weight = edited_down_[layer].view();
-  std::vector<float> values = download<float>(*backend_, weight);
-  if (family.transposed) {
-    std::vector<float> turned(values.size());
-    transpose<float>(values, weight.rows, weight.cols, turned);
-    values = std::move(turned);
-  }
-  const auto bytes = std::as_bytes(std::span(values));
-  return {bytes.begin(), bytes.end()};
+void Weights::replace_original(std::size_t layer, Matrix<float> weight) {
+  edited_down_.at(layer) = {};
+  replaced_down_[layer] = std::move(weight);
+  original_down_[layer] = replaced_down_[layer].view();
+  blocks[layer].down.weight = replaced_down_[layer].view();
 }
 
 }  // namespace lyaplock

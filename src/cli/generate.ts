@@ -1,10 +1,17 @@
 import { type Command, Option } from "commander";
-import { loadModel } from "../model/index.js";
-import { addCommonOptions, addModelOption, type CommonOptions, positiveInteger, seedOption } from "./options.js";
+import type { GeneratedText } from "../model/index.js";
+import { openModel } from "../run/index.js";
+import {
+  addCommonOptions,
+  addModelOption,
+  type CommonOptions,
+  type ModelOptions,
+  positiveInteger,
+  seedOption,
+} from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
-interface GenerateCommandOptions extends CommonOptions {
-  model: string;
+interface GenerateCommandOptions extends CommonOptions, ModelOptions {
   prompt: string;
   tokens: number;
   topK: number;
@@ -24,13 +31,30 @@ export function addGenerateCommand(program: Command, runtime: Runtime): void {
   addCommonOptions(command).action(async (options: GenerateCommandOptions) => {
     const { prompt, tokens, topK, seed = 42 } = options;
     const { signal } = runtime;
-    const model = await loadModel(options.model, { signal });
+    const model = await openModel(options, signal);
     try {
       const maxLength = model.encodePrompt(prompt, tokens).length + tokens;
-      const [text] = await model.generate([prompt], { maxLength, topK, seed, signal });
-      printResult(runtime, options, { text }, () => text!);
+      const pieces = model.generateStream([prompt], { maxLength, topK, seed, signal });
+      if (options.json) printResult(runtime, options, { text: prompt + (await joined(pieces)) }, () => "");
+      else await printAll(runtime, prompt, pieces);
     } finally {
       model.dispose();
     }
   });
+}
+
+async function joined(pieces: AsyncIterable<GeneratedText>): Promise<string> {
+  let all = "";
+  for await (const { text } of pieces) all += text;
+  return all;
+}
+
+/** Each word as it comes. */
+async function printAll(runtime: Runtime, prompt: string, pieces: AsyncIterable<GeneratedText>): Promise<void> {
+  runtime.print(prompt);
+  try {
+    for await (const { text } of pieces) runtime.print(text);
+  } finally {
+    runtime.print("\n");
+  }
 }

@@ -1,9 +1,10 @@
 export { BUILTIN_MODELS, type BuiltinFiles, type BuiltinModel, builtinDirectory, builtinFiles } from "./builtin.js";
 export { type ModelConfig, parseModelConfig, readModelConfig } from "./config.js";
+export type { GeneratedText, GenerationOptions } from "./generation.js";
 export { type GetModelOptions, type GotModel, getModel } from "./get-model.js";
-export { LanguageModel } from "./language-model.js";
+export { LanguageModel, type SaveType } from "./language-model.js";
 export { loadModel } from "./load.js";
 export { type ListedModel, listNamedModels } from "./named-models.js";
 export type { NextToken } from "./next-tokens.js";
-export { packTokens, unpackTokens } from "./token-batch.js";
+export { packTokens } from "./token-batch.js";
 export { Tokenizer } from "./tokenizer.js";

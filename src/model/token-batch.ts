@@ -18,8 +18,3 @@ export function packTokens(sequences: readonly (readonly number[])[]): TokenBatc
   });
   return { tokens, offsets };
 }
-
-/** The inverse of `packTokens`. */
-export function unpackTokens({ tokens, offsets }: TokenBatch): number[][] {
-  return Array.from({ length: offsets.length - 1 }, (_, i) => [...tokens.subarray(offsets[i], offsets[i + 1])]);
-}

@@ -81,9 +81,19 @@ export class Tokenizer {
 
   /** Text of ids, special tokens included and spaces as they are, so that encoding it again gives the ids. */
   decode(ids: readonly number[]): string {
+    return this.textOf(ids, false);
+  }
+
+  /** The same without special tokens: for people to read. */
+  decodeText(ids: readonly number[]): string {
+    return this.textOf(ids, true);
+  }
+
+  private textOf(ids: readonly number[], skipSpecial: boolean): string {
     if (ids.length === 0) return ""; // the implementation refuses it
     // "Clean-up" would eat the space before a comma, and with it the round trip.
-    return this.implementation.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    const options = { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: false };
+    return this.implementation.decode([...ids], options);
   }
 }
 

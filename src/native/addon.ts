@@ -139,13 +139,38 @@ export interface NativeKeyPass {
   dispose(): void;
 }
 
-export interface GenerateOptions {
+export interface GenerationOptions {
   /** Total tokens of each sequence, its prompt included; a prompt that is already as long stays as it is. */
   maxLength: number;
   /** Draw among the k most probable tokens, renormalised; 1 is greedy. */
   topK: number;
   /** Sequence i draws from a stream of its own, made from (seed, i). */
   seed: number;
+}
+
+/** Prompts that are extended by sampling, with a key/value cache. */
+export interface NativeGeneration {
+  /**
+   * Draws a token for every sequence that is shorter than maxLength: which those are, rising, and the token of each. Both
+   * are empty once none is. A call that fails or is cancelled changes nothing. ERR_NOT_FINITE for damaged weights.
+   */
+  step(cancellation?: NativeCancellation): Promise<{ sequences: Int32Array; tokens: Int32Array }>;
+  dispose(): void;
+}
+
+/** Element types of safetensors that weights can have. */
+export type FloatType = "F64" | "F32" | "F16" | "BF16";
+/** Onto the weights, or off them. */
+export type DeltaDirection = "apply" | "remove";
+
+/** An edited matrix as it was saved. */
+export interface SavedMatrix {
+  layer: number;
+  type: FloatType;
+  /** Of the tensor in the checkpoint. */
+  was: FloatType;
+  /** Frobenius norm of what rounding to the type changed. */
+  rounding: number;
 }
 
 /** A transformer with float32 arithmetic. */
@@ -159,8 +184,8 @@ export interface NativeModel {
     targets: Int32Array,
     cancellation?: NativeCancellation,
   ): Promise<{ losses: Float32Array; greedy: Int32Array }>;
-  /** Prompts extended by sampling. */
-  generate(batch: TokenBatch, options: GenerateOptions, cancellation?: NativeCancellation): Promise<TokenBatch>;
+  /** Allocates the cache: for all layers, two rows of key/value width for each of maxLength − 1 tokens of a sequence. */
+  beginGeneration(batch: TokenBatch, options: GenerationOptions): NativeGeneration;
   /** Adds the down-projection's inputs at every token to the moment of each layer (rising), one forward pass. */
   accumulateMoments(
     batch: TokenBatch,
@@ -173,16 +198,29 @@ export interface NativeModel {
 
   /** The down-projection's weight as it is now, [m, d] float32, whatever the checkpoint's orientation. */
   weight(layer: number): Promise<NativeMatrix>;
+  /** The weight that drifts are counted from. */
+  originalWeight(layer: number): Promise<NativeMatrix>;
   /** Weight = float32(original + drift), drift [m, d] float64. */
   setDrift(layer: number, drift: NativeMatrix): Promise<void>;
   /** Puts back a weight that `weight` gave. */
   setWeight(layer: number, weight: NativeMatrix): Promise<void>;
   /** Frobenius norms of weight − original and of the original, and how many elements differ. */
   weightChange(layer: number): Promise<{ norm: number; originalNorm: number; changed: number; elements: number }>;
-  /** Writes the model's weight files into an existing directory: safetensors under their own names, a GGUF file as
-   * model.safetensors. Edited matrices become F32, in the checkpoint's orientation, and so does what is quantised;
-   * everything else is there byte for byte. */
-  save(directory: string): Promise<void>;
+  /**
+   * Writes the model's weight files into an existing directory: safetensors under their own names, a GGUF file as
+   * model.safetensors. Matrices that were edited, or changed by a delta, come in the orientation of the family's checkpoints and of
+   * the given type, or without one of their own; what is quantised becomes F32; everything else keeps its values and type.
+   * ERR_NOT_FINITE if an element is too large for the type.
+   */
+  save(directory: string, type?: FloatType): Promise<SavedMatrix[]>;
+  /** Writes what edits changed of these layers (native/model/delta_file.h). Drifts, [m, d] float64, make the file smaller. */
+  writeDelta(
+    path: string,
+    layers: { layer: number; drift?: NativeMatrix | undefined }[],
+    metadata: Record<string, string>,
+  ): Promise<void>;
+  /** Turns the weights such a file speaks of; what comes counts as original. ERR_MODEL_FORMAT, and then nothing is changed. */
+  changeByDelta(path: string, direction: DeltaDirection): Promise<void>;
   dispose(): void;
 }
 
@@ -407,6 +445,7 @@ export interface NativeAddon {
   /** Reads every tensor of a safetensors file, floating-point types only. Leading dimensions become rows; a vector is one
    * row. */
   readTensors(path: string): Promise<{ tensors: Record<string, NativeMatrix>; metadata: Record<string, string> }>;
+  readMetadata(path: string): Promise<Record<string, string>>;
   /** Writes beside and renames. */
   writeTensors(path: string, tensors: Record<string, NativeMatrix>, metadata: Record<string, string>): Promise<void>;
   /** What stands before the tensors of a GGUF file, as JSON: {"metadata": {key: value}, "tensors": {name: {"type": "Q4_1",

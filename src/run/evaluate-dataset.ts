@@ -5,13 +5,12 @@ import type { CounterFactRecord } from "../data/records.js";
 import { LyaplockError } from "../errors.js";
 import { type CaseScores, type Metrics, type Perplexity, perplexity, summarize } from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
-import { loadModel } from "../model/load.js";
 import { evaluateInChunks } from "./evaluation.js";
 import type { RunEvents } from "./events.js";
+import { type ModelChoice, openModel } from "./open-model.js";
 
 /** A dataset, a text, or both. */
-export interface EvaluationOptions {
-  model: string;
+export interface EvaluationOptions extends ModelChoice {
   dataset?: string;
   /** The first facts to use; all of them if left out. */
   cases?: number;
@@ -41,13 +40,13 @@ export async function evaluateDataset(
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<EvaluationResult> {
-  const { model: source, dataset, cases, perplexity: file } = options;
+  const { dataset, cases, perplexity: file } = options;
   if (dataset === undefined && file === undefined) {
     throw new LyaplockError("ERR_INVALID_ARGUMENT", "nothing to evaluate on: name a dataset, a text, or both");
   }
   const records = dataset === undefined ? [] : await readRecords(dataset, cases, events, signal);
   const text = file === undefined ? undefined : await named("read", file, () => readFile(file, "utf8"));
-  const model = await loadModel(source, { signal });
+  const model = await openModel(options, signal);
   try {
     const result: EvaluationResult = { model: model.name };
     if (dataset !== undefined) Object.assign(result, { dataset, ...(await metricsOf(model, records, events, signal)) });

@@ -80,6 +80,12 @@ describe.each(FAMILIES)("%s", (family) => {
     expect((await lyaplock(args)).stdout).toContain(`perplexity ${found.text.perplexity.toFixed(3)} over 96 tokens`);
   });
 
+  it("lyaplock generate prints what it says with --json", async () => {
+    const args = ["generate", ...model(family), "--prompt", "The language of", "--tokens", "20", "--seed", "3"];
+    const { text } = await lyaplockJson<{ text: string }>(args);
+    expect((await lyaplock(args)).stdout).toBe(`${text}\n`);
+  });
+
   it("lyaplock generate draws with a seed", async () => {
     const generate = async (...more: string[]) =>
       (await lyaplockJson<{ text: string }>(["generate", ...model(family), "--prompt", "The language of", ...more]))

@@ -48,20 +48,6 @@ describe.each(FAMILIES)("a %s", (family) => {
     expect(all.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 9);
   });
 
-  it("generates texts that begin with their prompts, the same for the same seed", async () => {
-    const model = await tinyModel(family);
-    const prompts = ["The capital of France is", "I"];
-    const texts = await model.generate(prompts, { maxLength: 20, seed: 7 });
-    texts.forEach((text, i) => {
-      expect(text.startsWith(prompts[i]!)).toBe(true);
-      expect(text.length).toBeGreaterThan(prompts[i]!.length);
-      expect(text).not.toContain("<|");
-    });
-    expect(await model.generate(prompts, { maxLength: 20, seed: 7 })).toEqual(texts);
-    expect(await model.generate(prompts, { maxLength: 20, seed: 8 })).not.toEqual(texts);
-    expect(await model.generate([], { maxLength: 20 })).toEqual([]);
-  });
-
   it("is never saved as edited before it is, and is saved edited", async () => {
     const model = await tinyModel(family);
     const directory = path.join(await temporaryDirectory(), "edited");
@@ -95,7 +81,6 @@ describe("a LanguageModel", () => {
     const model = await tinyModel("tiny-gpt2");
     await expectRejection(model.logits(""), "ERR_INVALID_ARGUMENT", "empty");
     await expectRejection(model.nextTokens("word ".repeat(400)), "ERR_TOO_LONG", "256 positions");
-    await expectRejection(model.generate(["a"], { maxLength: 257 }), "ERR_TOO_LONG", "257", "256");
   });
 
   it("stops when its signal has fired", async () => {

@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { drawTokens } from "../../src/model/generation.js";
 import { loadModel } from "../../src/model/load.js";
 import { namedModelPath } from "../../src/model/named-models.js";
-import { packTokens, unpackTokens } from "../../src/model/token-batch.js";
-import { call } from "../../src/native/index.js";
 
 const NAME = "smollm2-135m";
 const available = existsSync(namedModelPath(NAME));
@@ -48,7 +47,10 @@ describe.runIf(available)(NAME, () => {
     const encoded = continuations.map(({ text }) => model.tokenizer.encode(text));
     const maxLength = 20 + Math.max(...encoded.map(({ length }) => length));
     const options = { maxLength, topK: 1, seed: 1 };
-    const extended = unpackTokens(await call(() => model.native.generate(packTokens(encoded), options)));
+    const extended = encoded.map((prompt) => [...prompt]);
+    for await (const drawn of drawTokens(model.native, encoded, options)) {
+      for (const { sequence, token } of drawn) extended[sequence]!.push(token);
+    }
     continuations.forEach(({ text, ids }, i) => {
       const begin = encoded[i]!.length;
       expect({ text, ids: extended[i]!.slice(begin, begin + ids.length) }).toEqual({ text, ids });

@@ -3,8 +3,8 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/loops.h"
-#include "backend/cpu/widen.h"
 #include "backend/cpu/vector_target.h"
+#include "backend/cpu/widen.h"
 
 namespace lyaplock::cpu {
 
