@@ -44,9 +44,12 @@ ${sections.join("\n\n")}
 );
 console.error("docs/performance.md is written");
 
-async function section({ name, question, machine, scale, rows }) {
+async function section({ name, question, machine, scale, asked = {}, rows }) {
   const { columns, notes } = await import(`./${name}.mjs`);
-  const command = `npm run bench -- ${name}${scale === 1 ? "" : ` --scale ${scale}`}`;
+  const options = Object.entries({ ...(scale === 1 ? {} : { scale }), ...asked }).map(
+    ([key, value]) => ` --${key} ${value}`,
+  );
+  const command = `npm run bench -- ${name}${options.join("")}`;
   return `## ${question}
 
 ${markdownTable(columns, rows)}

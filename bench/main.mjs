@@ -1,9 +1,11 @@
 // Benchmarks, each answering the question at the top of its file:
 //
 //   npm run bench [-- name … | all] [--scale S] [--out FILE]
+//   npm run bench -- editing [--model DIR --dataset counterfact:FILE --hparams FILE --text FILE] [--sample N]
 //
 // Timings are ratios within one run, since machines are shared. Tables go to stdout, all figures as JSON into FILE, from
-// which document.mjs writes docs/performance.md. A scale divides widths and facts.
+// which document.mjs writes docs/performance.md. A scale divides widths and facts. `editing` takes options of `lyaplock run`,
+// without which it edits the built-in model, and how many facts the baseline shall optimise.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -12,10 +14,10 @@ import { parseArgs } from "node:util";
 import { printTable } from "./table.mjs";
 
 /** The quick ones run when none is named; the patient ones take a quarter of an hour and more at full scale. */
-const quick = ["update", "values", "operations", "published", "tensorflow"];
+const quick = ["update", "values", "operations", "published", "editing", "tensorflow"];
 const patient = ["sequence", "memory"];
 
-const { names, scale, out } = chosen();
+const { names, scale, out, editing } = chosen();
 // The kernel shall be the one that the library picks for this machine.
 for (const name of ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]) delete process.env[name];
 const { describeMachine } = await import("./machine.mjs");
@@ -31,9 +33,15 @@ for (const name of names) {
   const { question, columns, run } = await import(`./${name}.mjs`);
   console.log(question);
   const begun = performance.now();
-  const rows = await run({ scale });
+  const rows = await run({ scale, ...editing });
   printTable(columns, rows);
-  benchmarks.push({ name, question, seconds: (performance.now() - begun) / 1000, rows });
+  benchmarks.push({
+    name,
+    question,
+    asked: name === "editing" ? editing : {},
+    seconds: (performance.now() - begun) / 1000,
+    rows,
+  });
   // After every one, so that what was measured stays when a later one fails.
   await save({ machine, scale, benchmarks });
 }
@@ -47,7 +55,10 @@ function chosen() {
   const scale = Number(values.scale);
   if (!(scale >= 1)) refuse(`--scale must be a number, 1 or more; received ${values.scale}`);
   const results = fileURLToPath(new URL("results/", import.meta.url));
+  const { model, dataset, hparams, text, sample } = values;
+  if (sample !== undefined && !(Number(sample) >= 1)) refuse(`--sample must be 1 or more; received ${sample}`);
   return {
+    editing: given({ model, dataset, hparams, text, sample: sample && Number(sample) }),
     names: positionals.includes("all") ? available : positionals.length > 0 ? positionals : quick,
     scale,
     out: path.resolve(values.out ?? path.join(results, `${new Date().toISOString().replaceAll(":", "-")}.json`)),
@@ -58,11 +69,22 @@ function parse() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { scale: { type: "string", default: "1" }, out: { type: "string" } },
+      options: {
+        scale: { type: "string", default: "1" },
+        out: { type: "string" },
+        ...Object.fromEntries(
+          ["model", "dataset", "hparams", "text", "sample"].map((name) => [name, { type: "string" }]),
+        ),
+      },
     });
   } catch (error) {
     return refuse(error.message);
   }
+}
+
+/** What was not left out. */
+function given(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function refuse(what) {

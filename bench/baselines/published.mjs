@@ -1,17 +1,9 @@
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { addon } from "../../dist/native/index.js";
 import { generator } from "../layer.mjs";
+import { PythonProcess, without } from "./python-process.mjs";
 
 /** What a benchmark says where the baseline cannot run. */
-export const WITHOUT_PYTHON =
-  "the published algebra is left out: python3 has no torch here (LYAPLOCK_PYTHON names another Python)";
+export const WITHOUT_PYTHON = without("torch");
 
 /** Parts of a published batch that count: A's inverse by solve, the product with it, one loss by traces. */
 export const countedSeconds = ({ solve, update, loss }) => solve + update + loss;
@@ -23,18 +15,18 @@ export const countedSeconds = ({ solve, update, loss }) => solve + update + loss
 export class Published {
   /** @returns {Promise<Published | undefined>} undefined where there is no Python with torch. */
   static async start({ d, m }, { covariance, keySpace }) {
-    const python = findPython();
+    const python = PythonProcess.start("published.py", ["torch"]);
     if (python === undefined) return undefined;
     const published = new Published(python);
     const values = await covariance.toFloat64Array();
     for (let i = 0; i < d; i++) values[i * d + i] += keySpace.ridge;
     const random = generator(11);
-    const started = await published.ask({
+    const started = await python.ask({
       do: "begin",
       d,
       m,
-      covariance: await published.file("covariance", values),
-      weight: await published.file(
+      covariance: await python.send("covariance", values),
+      weight: await python.send(
         "weight",
         Float64Array.from({ length: m * d }, () => 0.05 * random()),
       ),
@@ -45,25 +37,22 @@ export class Published {
   }
 
   constructor(python) {
-    this.directory = mkdtempSync(path.join(tmpdir(), "lyaplock-bench-"));
-    const script = fileURLToPath(new URL("published.py", import.meta.url));
-    this.process = spawn(python, [script], { stdio: ["pipe", "pipe", "inherit"] });
-    this.answers = createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();
+    this.python = python;
   }
 
   /** Back to the unedited weight. */
   reset() {
-    return this.ask({ do: "reset" });
+    return this.python.ask({ do: "reset" });
   }
 
   /** Remembers the state for `recall`. */
   keep() {
-    return this.ask({ do: "keep" });
+    return this.python.ask({ do: "keep" });
   }
 
   /** Back to the state that was kept. */
   recall() {
-    return this.ask({ do: "recall" });
+    return this.python.ask({ do: "recall" });
   }
 
   /**
@@ -72,61 +61,33 @@ export class Published {
    * @returns {Promise<{ seconds: { solve, update, loss, rest }, preservationLoss: number }>}
    */
   async update({ keys, residuals }, facts, weight) {
-    const answer = await this.ask({
+    return this.python.askAndSettle({
       do: "update",
-      keys: await this.file("keys", keys),
-      residuals: await this.file("residuals", residuals),
+      keys: await this.python.send("keys", keys),
+      residuals: await this.python.send("residuals", residuals),
       facts,
       weight,
     });
-    await settle();
-    return answer;
   }
 
   /** Takes in a batch that we solved: the state is then that after it, at the cost of two products. */
   async follow({ keys }, facts, drift) {
-    await this.ask({
+    await this.python.ask({
       do: "follow",
-      keys: await this.file("keys", keys),
+      keys: await this.python.send("keys", keys),
       facts,
-      drift: await this.file("drift", await drift.toFloat64Array()),
+      drift: await this.python.send("drift", await drift.toFloat64Array()),
     });
   }
 
   /** ‖D − D'‖ / ‖D'‖, D our drift and D' the published one. */
   async differenceTo(drift) {
-    const file = await this.file("drift", await drift.toFloat64Array());
-    const { difference } = await this.ask({ do: "compare", drift: file });
-    await settle();
+    const file = await this.python.send("drift", await drift.toFloat64Array());
+    const { difference } = await this.python.askAndSettle({ do: "compare", drift: file });
     return difference;
   }
 
   stop() {
-    this.process.stdin.end();
-    rmSync(this.directory, { recursive: true, force: true });
+    this.python.stop();
   }
-
-  async file(name, values) {
-    const file = path.join(this.directory, name);
-    await writeFile(file, values);
-    return file;
-  }
-
-  async ask(request) {
-    this.process.stdin.write(`${JSON.stringify(request)}\n`);
-    const { value, done } = await this.answers.next();
-    if (done) throw new Error(`the published algebra stopped at "${request.do}"; what it said is above`);
-    return JSON.parse(value);
-  }
-}
-
-/** Threads that wait for more work spin for a moment; whoever is timed next shall have the cores. */
-const settle = () => sleep(300);
-
-function findPython() {
-  const named = process.env.LYAPLOCK_PYTHON;
-  const python = named ?? "python3";
-  if (spawnSync(python, ["-c", "import torch"], { stdio: "ignore" }).status === 0) return python;
-  if (named !== undefined) throw new Error(`LYAPLOCK_PYTHON is ${named}, which cannot import torch`);
-  return undefined;
 }
