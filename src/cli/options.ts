@@ -58,7 +58,8 @@ export function dtypeOption(): Option {
 
 export function modelOption(): Option {
   const sources =
-    "builtin:atlas, smollm2-135m (see: lyaplock models), a .gguf file, or a directory with config.json and safetensors";
+    "builtin:atlas, smollm2-135m (see: lyaplock models), a .gguf file, a directory with config.json and safetensors, or " +
+    "org/name[@revision] on the hub";
   return new Option("--model <source>", sources);
 }
 

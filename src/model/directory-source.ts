@@ -10,13 +10,17 @@ const CONFIG = "config.json";
 export class DirectorySource implements ModelSource {
   private constructor(
     readonly name: string,
+    readonly source: string,
     readonly directory: string,
     readonly config: ModelConfig,
   ) {}
 
   /** @throws ERR_FILE, ERR_MODEL_FORMAT, ERR_UNKNOWN_ARCHITECTURE, ERR_UNSUPPORTED */
-  static async open(name: string, directory: string): Promise<DirectorySource> {
-    return new DirectorySource(name, directory, await readModelConfig(path.join(directory, CONFIG)));
+  static async open(
+    { name, source }: Pick<ModelSource, "name" | "source">,
+    directory: string,
+  ): Promise<DirectorySource> {
+    return new DirectorySource(name, source, directory, await readModelConfig(path.join(directory, CONFIG)));
   }
 
   weightFiles(): Promise<string[]> {

@@ -15,6 +15,7 @@ import type { Tokenizer } from "./tokenizer.js";
 /** What a `LanguageModel` is made of; `loadModel` puts it together. */
 export interface LanguageModelParts {
   name: string;
+  source: string;
   directory: string;
   config: ModelConfig;
   tokenizer: Tokenizer;
@@ -34,8 +35,10 @@ export type SaveType = "as-is" | "f32" | "f16" | "bf16";
 
 /** A transformer, its tokenizer, and where they came from. Made by `loadModel`. */
 export class LanguageModel {
-  /** "builtin:atlas", "smollm2-135m", or the name of the directory or file. */
+  /** "builtin:atlas", "smollm2-135m", or the name of the directory, of the file, or of the repository on the hub. */
   readonly name: string;
+  /** What `loadModel` makes the same model of at any time: on a hub, "org/name@" and the commit. */
+  readonly source: string;
   /** Where its files lie. */
   readonly directory: string;
   readonly config: ModelConfig;
@@ -49,8 +52,9 @@ export class LanguageModel {
   private hash: Promise<string> | undefined;
 
   constructor(parts: LanguageModelParts) {
-    const { name, directory, config, tokenizer, native, files, companions, deltas, hash } = parts;
+    const { name, source, directory, config, tokenizer, native, files, companions, deltas, hash } = parts;
     this.name = name;
+    this.source = source;
     this.directory = directory;
     this.config = config;
     this.tokenizer = tokenizer;

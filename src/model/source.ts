@@ -6,6 +6,8 @@ import type { Tokenizer } from "./tokenizer.js";
 export interface ModelSource {
   /** "builtin:atlas", "smollm2-135m", or the name of the directory or file. */
   readonly name: string;
+  /** What `loadModel` makes the same model of at any time. */
+  readonly source: string;
   /** Where its files lie. */
   readonly directory: string;
   readonly config: ModelConfig;

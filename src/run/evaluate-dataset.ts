@@ -46,7 +46,7 @@ export async function evaluateDataset(
   }
   const records = dataset === undefined ? [] : await readRecords(dataset, cases, events, signal);
   const text = file === undefined ? undefined : await named("read", file, () => readFile(file, "utf8"));
-  const model = await openModel(options, signal);
+  const model = await openModel(options, events, signal);
   try {
     const result: EvaluationResult = { model: model.name };
     if (dataset !== undefined) Object.assign(result, { dataset, ...(await metricsOf(model, records, events, signal)) });

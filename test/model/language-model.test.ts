@@ -92,7 +92,6 @@ describe("a LanguageModel", () => {
 describe("loadModel", () => {
   it.each([
     ["nowhere", "ERR_FILE", "builtin:atlas"],
-    ["some-org/some-model", "ERR_FILE", "hub"],
     ["model.gguf", "ERR_FILE", "builtin:atlas"],
     ["package.json", "ERR_MODEL_FORMAT", "not a GGUF file"],
     ["builtin:nothing", "ERR_INVALID_ARGUMENT", "builtin:atlas"],

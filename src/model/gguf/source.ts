@@ -14,6 +14,7 @@ export class GgufSource implements ModelSource {
 
   private constructor(
     readonly name: string,
+    readonly source: string,
     readonly config: ModelConfig,
     private readonly configDocument: object,
     private readonly header: GgufHeader,
@@ -22,10 +23,10 @@ export class GgufSource implements ModelSource {
   }
 
   /** @throws ERR_FILE, ERR_MODEL_FORMAT, ERR_UNKNOWN_ARCHITECTURE, ERR_UNSUPPORTED */
-  static async open(name: string, file: string): Promise<GgufSource> {
+  static async open({ name, source }: Pick<ModelSource, "name" | "source">, file: string): Promise<GgufSource> {
     const header = await GgufHeader.read(file);
     const document = await configFromGguf(header);
-    return new GgufSource(name, parseModelConfig(document, file), document, header);
+    return new GgufSource(name, source, parseModelConfig(document, file), document, header);
   }
 
   async weightFiles(): Promise<string[]> {
