@@ -4,6 +4,7 @@ export type ErrorCode =
   | "ERR_ADDON"
   | "ERR_CONFLICTING_FACTS"
   | "ERR_DATASET_FORMAT"
+  | "ERR_DELTA"
   | "ERR_EMPTY_TARGET"
   | "ERR_FACT"
   | "ERR_FILE"

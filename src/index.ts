@@ -43,8 +43,8 @@ export {
   summarize,
 } from "./evaluate/index.js";
 export type { GeneratedText, GenerationOptions } from "./model/generation.js";
-export { LanguageModel } from "./model/language-model.js";
-export { loadModel } from "./model/load.js";
+export { LanguageModel, type SaveType } from "./model/language-model.js";
+export { type LoadOptions, loadModel } from "./model/load.js";
 export {
   type ExperimentOptions,
   type ExperimentResult,

@@ -94,6 +94,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("rankOneUpdate", rank_one_update_of);
   function("preservationLoss", preservation_loss_of);
   function("readTensors", read_tensors);
+  function("readMetadata", read_metadata);
   function("writeTensors", write_tensors);
   return exports;
 }

@@ -82,6 +82,13 @@ std::vector<std::string> texts(const Napi::Value& value, const char* name) {
   return values;
 }
 
+std::map<std::string, std::string> string_map(const Napi::Value& value, const char* name) {
+  std::map<std::string, std::string> values;
+  for (const auto& [key, entry] : object(value, name))
+    values.emplace(key.As<Napi::Value>().ToString().Utf8Value(), text(static_cast<Napi::Value>(entry), name));
+  return values;
+}
+
 TokenBatch token_batch(const Napi::Value& value) {
   const Napi::Object batch = object(value, "The token batch");
   return {integers(batch.Get("tokens"), "tokens"), integers(batch.Get("offsets"), "offsets")};

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,10 +21,11 @@ std::size_t count(const Napi::Value& value, const char* name);  // a whole numbe
 std::string text(const Napi::Value& value, const char* name);
 bool boolean(const Napi::Value& value, const char* name);
 Napi::Object object(const Napi::Value& value, const char* name);
-std::vector<std::int32_t> integers(const Napi::Value& value, const char* name);  // Int32Array
-std::vector<float> floats(const Napi::Value& value, const char* name);           // Float32Array
-std::vector<std::size_t> counts(const Napi::Value& value, const char* name);     // array of whole numbers
-std::vector<std::string> texts(const Napi::Value& value, const char* name);      // array of strings
+std::vector<std::int32_t> integers(const Napi::Value& value, const char* name);             // Int32Array
+std::vector<float> floats(const Napi::Value& value, const char* name);                      // Float32Array
+std::vector<std::size_t> counts(const Napi::Value& value, const char* name);                // array of whole numbers
+std::map<std::string, std::string> string_map(const Napi::Value& value, const char* name);  // object of strings
+std::vector<std::string> texts(const Napi::Value& value, const char* name);                 // array of strings
 TokenBatch token_batch(const Napi::Value& value);
 
 /// A cancellation handle, or a token that never fires where none was given.

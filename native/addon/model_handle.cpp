@@ -96,14 +96,14 @@ Napi::Value to_object(Napi::Env env, Values result) {
   return object;
 }
 
-/// The layer of an argument, which must be one of the model's.
-std::size_t layer_of(const Napi::Value& value, const Transformer& model) {
-  const std::size_t layer = count(value, "layer");
-  if (layer >= model.description().layers)
-    throw to_javascript(
-        value.Env(), name_of(ErrorCode::invalid_argument),
-        "There is no layer " + std::to_string(layer) + " in a model of " + std::to_string(model.description().layers));
-  return layer;
+Matrix<float> copy_of(const Transformer& model, ConstMatrixView<float> weight) {
+  Matrix<float> copy(model.backend(), weight.rows, weight.cols);
+  model.backend().copy(weight, copy);
+  return copy;
+}
+
+Napi::Value give_floats(Napi::Env env, Matrix<float> matrix) {
+  return MatrixHandle::give(env, process_backend(), std::move(matrix));
 }
 
 }  // namespace
@@ -116,9 +116,20 @@ Napi::Function ModelHandle::define(Napi::Env env) {
        InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
        InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
        InstanceMethod<&ModelHandle::begin_keys>("beginKeys"), InstanceMethod<&ModelHandle::weight>("weight"),
+       InstanceMethod<&ModelHandle::original_weight>("originalWeight"),
        InstanceMethod<&ModelHandle::set_drift>("setDrift"), InstanceMethod<&ModelHandle::set_weight>("setWeight"),
        InstanceMethod<&ModelHandle::weight_change>("weightChange"), InstanceMethod<&ModelHandle::save>("save"),
-       dispose_method()});
+       InstanceMethod<&ModelHandle::write_delta>("writeDelta"),
+       InstanceMethod<&ModelHandle::change_by_delta>("changeByDelta"), dispose_method()});
+}
+
+std::size_t layer_argument(const Napi::Value& value, const Transformer& model) {
+  const std::size_t layer = count(value, "layer");
+  if (layer >= model.description().layers)
+    throw to_javascript(
+        value.Env(), name_of(ErrorCode::invalid_argument),
+        "There is no layer " + std::to_string(layer) + " in a model of " + std::to_string(model.description().layers));
+  return layer;
 }
 
 Napi::Value ModelHandle::logits(const Napi::CallbackInfo& info) {
@@ -128,9 +139,7 @@ Napi::Value ModelHandle::logits(const Napi::CallbackInfo& info) {
       [model = native(info.Env()), batch = token_batch(info[0]), rows = integers(info[1], "rows"), token] {
         return logits_of(*model, batch, rows, *token);
       },
-      [](Napi::Env env, Matrix<float> logits) {
-        return MatrixHandle::give(env, process_backend(), std::move(logits));
-      });
+      give_floats);
 }
 
 Napi::Value ModelHandle::score(const Napi::CallbackInfo& info) {
@@ -206,23 +215,23 @@ Napi::Value ModelHandle::begin_keys(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelHandle::weight(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Transformer> model = native(info.Env());
-  const std::size_t layer = layer_of(info[0], *model);
+  const std::size_t layer = layer_argument(info[0], *model);
   return promise(
-      info.Env(), nullptr,
-      [model, layer] {
-        const ConstMatrixView<float> weight = model->weights().blocks[layer].down.weight;
-        Matrix<float> copy(model->backend(), weight.rows, weight.cols);
-        model->backend().copy(weight, copy);
-        return copy;
-      },
-      [](Napi::Env env, Matrix<float> weight) {
-        return MatrixHandle::give(env, process_backend(), std::move(weight));
-      });
+      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().blocks[layer].down.weight); },
+      give_floats);
+}
+
+Napi::Value ModelHandle::original_weight(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_argument(info[0], *model);
+  return promise(
+      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().original_down(layer)); },
+      give_floats);
 }
 
 Napi::Value ModelHandle::set_drift(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Transformer> model = native(info.Env());
-  const std::size_t layer = layer_of(info[0], *model);
+  const std::size_t layer = layer_argument(info[0], *model);
   return promise(info.Env(), nullptr, [model, layer, drift = MatrixHandle::unwrap(info.Env(), info[1])] {
     Matrix<double> storage;
     lyaplock::set_drift(*model, layer, drift->as_doubles(storage));
@@ -231,7 +240,7 @@ Napi::Value ModelHandle::set_drift(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelHandle::set_weight(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Transformer> model = native(info.Env());
-  const std::size_t layer = layer_of(info[0], *model);
+  const std::size_t layer = layer_argument(info[0], *model);
   return promise(info.Env(), nullptr, [model, layer, weight = MatrixHandle::unwrap(info.Env(), info[1])] {
     Matrix<float> storage;
     lyaplock::set_weight(*model, layer, weight->as_floats(storage));
@@ -240,7 +249,7 @@ Napi::Value ModelHandle::set_weight(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelHandle::weight_change(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Transformer> model = native(info.Env());
-  const std::size_t layer = layer_of(info[0], *model);
+  const std::size_t layer = layer_argument(info[0], *model);
   return promise(
       info.Env(), nullptr, [model, layer] { return weight_change_of(*model, layer); },
       [](Napi::Env env, const WeightChange& change) -> Napi::Value {
@@ -251,12 +260,6 @@ Napi::Value ModelHandle::weight_change(const Napi::CallbackInfo& info) {
         object.Set("elements", static_cast<double>(change.elements));
         return object;
       });
-}
-
-Napi::Value ModelHandle::save(const Napi::CallbackInfo& info) {
-  return promise(info.Env(), nullptr, [model = native(info.Env()), directory = text(info[0], "directory")] {
-    model->weights().save(directory);
-  });
 }
 
 Napi::Value load_model(const Napi::CallbackInfo& info) {

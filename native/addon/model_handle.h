@@ -24,11 +24,18 @@ class ModelHandle final : public Handle<ModelHandle, Transformer> {
   Napi::Value optimize_values(const Napi::CallbackInfo& info);
   Napi::Value begin_keys(const Napi::CallbackInfo& info);
   Napi::Value weight(const Napi::CallbackInfo& info);
+  Napi::Value original_weight(const Napi::CallbackInfo& info);
   Napi::Value set_drift(const Napi::CallbackInfo& info);
   Napi::Value set_weight(const Napi::CallbackInfo& info);
   Napi::Value weight_change(const Napi::CallbackInfo& info);
+  // model_files.cpp
   Napi::Value save(const Napi::CallbackInfo& info);
+  Napi::Value write_delta(const Napi::CallbackInfo& info);
+  Napi::Value change_by_delta(const Napi::CallbackInfo& info);
 };
+
+/// An argument that must be one of the model's layers.
+std::size_t layer_argument(const Napi::Value& value, const Transformer& model);
 
 /// A pass together with the model it reads.
 struct OwnedKeyPass {

@@ -74,19 +74,25 @@ Napi::Value read_tensors(const Napi::CallbackInfo& info) {
       });
 }
 
+Napi::Value read_metadata(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr, [path = text(info[0], "path")] { return SafetensorsFile::open(path)->metadata(); },
+      [](Napi::Env env, const std::map<std::string, std::string>& metadata) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        for (const auto& [key, value] : metadata) object.Set(key, value);
+        return object;
+      });
+}
+
 Napi::Value write_tensors(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   std::map<std::string, std::shared_ptr<AnyMatrix>> tensors;
   for (const auto& [key, value] : object(info[1], "tensors"))
     tensors.emplace(key.As<Napi::Value>().ToString().Utf8Value(),
                     MatrixHandle::unwrap(env, static_cast<Napi::Value>(value)));
-  std::map<std::string, std::string> metadata;
-  for (const auto& [key, value] : object(info[2], "metadata"))
-    metadata.emplace(key.As<Napi::Value>().ToString().Utf8Value(), text(static_cast<Napi::Value>(value), "metadata"));
   return promise(env, nullptr,
-                 [path = text(info[0], "path"), tensors = std::move(tensors), metadata = std::move(metadata)] {
-                   write_file(path, tensors, metadata);
-                 });
+                 [path = text(info[0], "path"), tensors = std::move(tensors),
+                  metadata = string_map(info[2], "metadata")] { write_file(path, tensors, metadata); });
 }
 
 }  // namespace lyaplock::addon

@@ -58,6 +58,10 @@ class SafetensorsFile {
 void read_floats(const TensorInfo& tensor, std::span<float> out);
 void read_floats(const TensorInfo& tensor, std::span<double> out);
 
+/// The bytes of a tensor of that type, rounded to nearest, ties to even; what is too large for it becomes infinity.
+/// ErrorCode::invalid_argument for integer types.
+std::vector<std::byte> floats_as(DataType type, std::span<const float> values);
+
 /// One tensor to write; `bytes` is host memory and outlives the call.
 struct TensorToWrite {
   std::string name;

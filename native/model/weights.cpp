@@ -1,7 +1,8 @@
 #include "model/weights.h"
 
 #include <cstdint>
-#include <filesystem>
+
+#include "model/transpose.h"
 
 namespace lyaplock {
 
@@ -11,15 +12,6 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
   std::string text = "[";
   for (const std::size_t size : shape) text.append(text.size() > 1 ? ", " : "").append(std::to_string(size));
   return text + "]";
-}
-
-void transpose(std::span<const float> source, std::size_t rows, std::size_t cols, std::span<float> out) {
-  // Tiles keep both sides in cache; the largest matrix of GPT-2 XL is 40 MB.
-  constexpr std::size_t kTile = 32;
-  for (std::size_t i0 = 0; i0 < rows; i0 += kTile)
-    for (std::size_t j0 = 0; j0 < cols; j0 += kTile)
-      for (std::size_t i = i0; i < std::min(i0 + kTile, rows); ++i)
-        for (std::size_t j = j0; j < std::min(j0 + kTile, cols); ++j) out[j * rows + i] = source[i * cols + j];
 }
 
 }  // namespace
@@ -154,6 +146,7 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
     weights->original_down_.push_back(weights->blocks.back().down.weight);
   }
   weights->edited_down_.resize(description.layers);
+  weights->replaced_down_.resize(description.layers);
   weights->final_norm = reader.norm(reader.full_name(std::string(family.final_norm)), m);
   weights->head.weight = description.tied_head
                              ? weights->embedding
@@ -172,31 +165,11 @@ MatrixView<float> Weights::editable_down(std::size_t layer) {
   return edited.view();
 }
 
-void Weights::save(const std::string& directory) const {
-  for (const auto& file : files_) {
-    std::vector<TensorToWrite> tensors;
-    std::vector<std::vector<float>> replaced;  // alive until the file is written
-    replaced.reserve(edited_down_.size());
-    for (const auto& [name, tensor] : file->tensors()) {
-      TensorToWrite out{name, tensor.type, tensor.shape, tensor.bytes};
-      for (std::size_t layer = 0; layer < down_names_.size(); ++layer) {
-        if (down_names_[layer] != name || !edited(layer)) continue;
-        const ConstMatrixView<float> weight = edited_down_[layer].view();
-        std::vector<float> values = download<float>(*backend_, weight);
-        if (family.transposed) {
-          std::vector<float> turned(values.size());
-          transpose(values, weight.rows, weight.cols, turned);
-          values = std::move(turned);
-        }
-        replaced.push_back(std::move(values));
-        out.type = DataType::float32;
-        out.bytes = std::as_bytes(std::span(replaced.back()));
-      }
-      tensors.push_back(std::move(out));
-    }
-    const std::filesystem::path name = std::filesystem::path(file->path()).filename();
-    write_safetensors((std::filesystem::path(directory) / name).string(), tensors, file->metadata());
-  }
+void Weights::replace_original(std::size_t layer, Matrix<float> weight) {
+  edited_down_.at(layer) = {};
+  replaced_down_[layer] = std::move(weight);
+  original_down_[layer] = replaced_down_[layer].view();
+  blocks[layer].down.weight = replaced_down_[layer].view();
 }
 
 }  // namespace lyaplock

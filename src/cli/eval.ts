@@ -1,11 +1,10 @@
 import { type Command, Option } from "commander";
 import { describeMetrics } from "../report/index.js";
 import { evaluateDataset } from "../run/index.js";
-import { addCommonOptions, addModelOption, type CommonOptions, positiveInteger } from "./options.js";
+import { addCommonOptions, addModelOption, type CommonOptions, type ModelOptions, positiveInteger } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
-interface EvalOptions extends CommonOptions {
-  model: string;
+interface EvalOptions extends CommonOptions, ModelOptions {
   dataset: string;
   cases?: number;
 }

@@ -1,10 +1,17 @@
 import { type Command, Option } from "commander";
-import { type GeneratedText, loadModel } from "../model/index.js";
-import { addCommonOptions, addModelOption, type CommonOptions, positiveInteger, seedOption } from "./options.js";
+import type { GeneratedText } from "../model/index.js";
+import { openModel } from "../run/index.js";
+import {
+  addCommonOptions,
+  addModelOption,
+  type CommonOptions,
+  type ModelOptions,
+  positiveInteger,
+  seedOption,
+} from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
-interface GenerateCommandOptions extends CommonOptions {
-  model: string;
+interface GenerateCommandOptions extends CommonOptions, ModelOptions {
   prompt: string;
   tokens: number;
   topK: number;
@@ -24,7 +31,7 @@ export function addGenerateCommand(program: Command, runtime: Runtime): void {
   addCommonOptions(command).action(async (options: GenerateCommandOptions) => {
     const { prompt, tokens, topK, seed = 42 } = options;
     const { signal } = runtime;
-    const model = await loadModel(options.model, { signal });
+    const model = await openModel(options, signal);
     try {
       const maxLength = model.encodePrompt(prompt, tokens).length + tokens;
       const pieces = model.generateStream([prompt], { maxLength, topK, seed, signal });

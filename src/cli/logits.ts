@@ -1,13 +1,12 @@
 import { type Command, Option } from "commander";
 import { LyaplockError } from "../errors.js";
-import { type LanguageModel, loadModel } from "../model/index.js";
+import type { LanguageModel } from "../model/index.js";
 import { quoted, table } from "../report/index.js";
-import { writeLogits } from "../run/index.js";
-import { addCommonOptions, addModelOption, type CommonOptions, positiveInteger } from "./options.js";
+import { openModel, writeLogits } from "../run/index.js";
+import { addCommonOptions, addModelOption, type CommonOptions, type ModelOptions, positiveInteger } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
-interface LogitsOptions extends CommonOptions {
-  model: string;
+interface LogitsOptions extends CommonOptions, ModelOptions {
   prompt: string;
   top: number;
   all?: boolean;
@@ -26,7 +25,7 @@ export function addLogitsCommand(program: Command, runtime: Runtime): void {
     if (options.all && options.out === undefined) {
       command.error("error: --all gives too many numbers to print: name a file with --out", { exitCode: 2 });
     }
-    const model = await loadModel(options.model, { signal: runtime.signal });
+    const model = await openModel(options, runtime.signal);
     try {
       const next = await model.nextTokens(options.prompt, { top: options.top, signal: runtime.signal });
       if (options.out !== undefined) await writeFile(model, options, options.out, runtime.signal);

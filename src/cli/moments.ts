@@ -8,11 +8,20 @@ import {
   pruneMoments,
   verifyMoments,
 } from "../run/index.js";
-import { addCommonOptions, type CommonOptions, layersOption, modelOption, positiveInteger } from "./options.js";
+import {
+  addCommonOptions,
+  addDeltaOptions,
+  type CommonOptions,
+  layersOption,
+  modelOption,
+  positiveInteger,
+} from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
 interface MomentsCommandOptions extends CommonOptions {
   model?: string;
+  applyDelta?: string[];
+  removeDelta?: string[];
   text?: string[];
   layers?: number[];
   maxLength?: number;
@@ -55,7 +64,7 @@ export function addMomentsCommand(program: Command, runtime: Runtime): void {
     .addOption(alone("--list", "list what is in the cache"))
     .addOption(alone("--verify", "compare the cache with its checksums, and set aside what is damaged"))
     .addOption(alone("--prune", "remove from the cache all that is damaged, unfinished or left over"));
-  addCommonOptions(command).action(async (options: MomentsCommandOptions) => {
+  addCommonOptions(addDeltaOptions(command)).action(async (options: MomentsCommandOptions) => {
     if (options.list) return list(options, runtime);
     if (options.verify) return verify(options, runtime);
     if (options.prune) return prune(options, runtime);
@@ -68,6 +77,8 @@ const others = [
   "verify",
   "prune",
   "model",
+  "applyDelta",
+  "removeDelta",
   "text",
   "layers",
   "maxLength",
@@ -83,7 +94,7 @@ function alone(flag: string, description: string): Option {
 }
 
 async function collect(command: Command, options: MomentsCommandOptions, runtime: Runtime): Promise<void> {
-  const { model, text, layers, maxLength, tokens, precision, out, import: files } = options;
+  const { model, applyDelta, removeDelta, text, layers, maxLength, tokens, precision, out, import: files } = options;
   if (model === undefined) return missing(command, "--model <source>");
   if (files !== undefined) {
     if (out === undefined) return missing(command, "--out <dir>");
@@ -91,7 +102,7 @@ async function collect(command: Command, options: MomentsCommandOptions, runtime
     return printResult(runtime, options, result, () => describeCollected(result));
   }
   runtime.onStopped = async () => "The same command goes on from where the sums were last kept.";
-  const asked = { model, text, layers, maxLength, tokens, precision, directory: out };
+  const asked = { model, applyDelta, removeDelta, text, layers, maxLength, tokens, precision, directory: out };
   const result = await collectMoments(asked, runtime.progress, runtime.signal);
   printResult(runtime, options, result, () => describeCollected(result));
 }

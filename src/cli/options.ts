@@ -29,8 +29,31 @@ export function addCommonOptions(command: Command): Command {
     .option("--json", "print the result as JSON on stdout");
 }
 
+/** Which model a command works on. */
+export interface ModelOptions {
+  model: string;
+  applyDelta?: string[];
+  removeDelta?: string[];
+}
+
 export function addModelOption(command: Command): Command {
-  return command.addOption(modelOption().makeOptionMandatory());
+  return addDeltaOptions(command.addOption(modelOption().makeOptionMandatory()));
+}
+
+export function addDeltaOptions(command: Command): Command {
+  return command
+    .option(
+      "--apply-delta <file...>",
+      "edits to put on the model, written by edit --delta: the edited weights to the bit",
+    )
+    .option("--remove-delta <file...>", "edits to take off the model: the weights before them to the bit");
+}
+
+export function dtypeOption(): Option {
+  return new Option(
+    "--dtype <type>",
+    "of the edited matrices in the saved model; f32 keeps every bit (default: as-is, that of the checkpoint)",
+  ).choices(["as-is", "f32", "f16", "bf16"]);
 }
 
 export function modelOption(): Option {

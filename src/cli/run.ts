@@ -1,16 +1,25 @@
 import { type Command, Option } from "commander";
+import type { SaveType } from "../model/index.js";
 import { isResumable, runExperiment } from "../run/index.js";
-import { addCommonOptions, addEditingOptions, type EditingOptions, positiveInteger } from "./options.js";
+import {
+  addCommonOptions,
+  addDeltaOptions,
+  addEditingOptions,
+  dtypeOption,
+  type EditingOptions,
+  type ModelOptions,
+  positiveInteger,
+} from "./options.js";
 import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
 
-interface RunOptions extends EditingOptions {
-  model?: string;
+interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   dataset?: string;
   edits?: number;
   metricsBefore?: boolean;
   out: string;
   resume?: boolean;
+  dtype?: SaveType;
 }
 
 export function addRunCommand(program: Command, runtime: Runtime): void {
@@ -26,8 +35,9 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")
     .addOption(new Option("--edits <n>", "facts to edit (default: all of the dataset)").argParser(positiveInteger))
-    .option("--metrics-before", "evaluate the unedited model too");
-  addCommonOptions(addEditingOptions(command))
+    .option("--metrics-before", "evaluate the unedited model too")
+    .addOption(dtypeOption());
+  addCommonOptions(addEditingOptions(addDeltaOptions(command)))
     .addHelpText("after", example)
     .action(async (options: RunOptions) => {
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {

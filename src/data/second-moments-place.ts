@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { contentHash } from "../base/content-hash.js";
-import { Turns } from "../base/yielding.js";
 import type { CollectedFrom } from "../edit/second-moments.js";
 import type { LanguageModel } from "../model/language-model.js";
+import { addToHash } from "../model/matrix-hash.js";
 import { call } from "../native/index.js";
 import { cacheDirectory } from "./cache-directory.js";
 
@@ -82,24 +82,14 @@ export async function setAside(file: string): Promise<string> {
 /** Of the down-projections that differ from the checkpoint. */
 async function hashChangedWeights(model: LanguageModel): Promise<string> {
   const hash = createHash("sha256");
-  const turns = new Turns();
   for (let layer = 0; layer < model.config.layers; layer++) {
     const { changed } = await call(() => model.native.weightChange(layer));
     if (changed === 0) continue;
     hash.update(`${layer}\n`);
-    const weight = await call(() => model.native.weight(layer));
-    const values = await call(() => weight.toFloat32Array());
-    weight.dispose();
-    for (let begin = 0; begin < values.length; begin += PIECE) {
-      await turns.next();
-      hash.update(values.subarray(begin, begin + PIECE));
-    }
+    await addToHash(hash, await call(() => model.native.weight(layer)));
   }
   return hash.digest("hex");
 }
-
-/** Elements that are hashed in well under a millisecond. */
-const PIECE = 2 ** 16;
 
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");

@@ -148,6 +148,13 @@ export class SequentialEditor {
     return batches;
   }
 
+  /** What was added to each layer's weight before it was rounded, [m, d] float64; the caller's to dispose of. */
+  async drifts(): Promise<Map<number, NativeMatrix>> {
+    const drifts = new Map<number, NativeMatrix>();
+    for (const [layer, method] of this.methods) drifts.set(layer, await method.drift());
+    return drifts;
+  }
+
   /** The edited weights, [m, d] float32 each; the caller's to dispose of. */
   async weights(): Promise<Map<number, NativeMatrix>> {
     const weights = new Map<number, NativeMatrix>();

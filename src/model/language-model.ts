@@ -1,9 +1,8 @@
-import path from "node:path";
-import { contentHash } from "../base/content-hash.js";
 import { LyaplockError } from "../errors.js";
-import type { NativeModel } from "../native/addon.js";
+import type { FloatType, NativeMatrix, NativeModel, SavedMatrix } from "../native/addon.js";
 import { call } from "../native/index.js";
 import type { ModelConfig } from "./config.js";
+import { type ModelDelta, writeDelta } from "./delta.js";
 import { tidyGeneratedText } from "./generated-text.js";
 import { drawTokens, type GeneratedText, type GenerationOptions } from "./generation.js";
 import { IncrementalDecoder } from "./incremental-decoder.js";
@@ -11,6 +10,7 @@ import { mostProbable, type NextToken } from "./next-tokens.js";
 import { saveModelDirectory } from "./save.js";
 import { packTokens } from "./token-batch.js";
 import type { Tokenizer } from "./tokenizer.js";
+import { modelHash } from "./weight-files.js";
 
 /** What a `LanguageModel` is made of; `loadModel` puts it together. */
 export interface LanguageModelParts {
@@ -20,7 +20,14 @@ export interface LanguageModelParts {
   tokenizer: Tokenizer;
   native: NativeModel;
   weightFiles: string[];
+  /** What changed the weights after they were read. */
+  deltas: readonly ModelDelta[];
+  /** sha256 of all that, where it is known. */
+  hash: string | undefined;
 }
+
+/** How `save` writes the edited matrices; "as-is" is the type each has in the checkpoint. */
+export type SaveType = "as-is" | "f32" | "f16" | "bf16";
 
 /** A transformer, its tokenizer, and where they came from. Made by `loadModel`. */
 export class LanguageModel {
@@ -31,21 +38,25 @@ export class LanguageModel {
   readonly tokenizer: Tokenizer;
   /** The weights and what is computed with them. */
   readonly native: NativeModel;
+  /** Deltas it was loaded with, in order. */
+  readonly deltas: readonly ModelDelta[];
   private readonly weightFiles: string[];
   private hash: Promise<string> | undefined;
 
-  constructor({ name, directory, config, tokenizer, native, weightFiles }: LanguageModelParts) {
+  constructor({ name, directory, config, tokenizer, native, weightFiles, deltas, hash }: LanguageModelParts) {
     this.name = name;
     this.directory = directory;
     this.config = config;
     this.tokenizer = tokenizer;
     this.native = native;
     this.weightFiles = weightFiles;
+    this.deltas = deltas;
+    this.hash = hash === undefined ? undefined : Promise.resolve(hash);
   }
 
-  /** sha256, hex, of config.json and the weight files as they were loaded; edits in memory do not change it. */
+  /** sha256, hex, of config.json, the weight files and the deltas it was loaded from; edits in memory do not change it. */
   contentHash(): Promise<string> {
-    this.hash ??= contentHash([path.join(this.directory, "config.json"), ...this.weightFiles]);
+    this.hash ??= modelHash(this.directory, this.weightFiles);
     return this.hash;
   }
 
@@ -129,19 +140,46 @@ export class LanguageModel {
   }
 
   /**
-   * Writes a directory that transformers loads: edited matrices as float32, all else as it was. It is made beside its
-   * place and renamed, so that it is there whole or not at all.
+   * Writes a directory that transformers loads: edited matrices in the checkpoint's layout, all else byte for byte as it was.
+   * It is made beside its place and renamed, so that it is there whole or not at all.
    *
+   * @param dtype Of the edited matrices. By default each is rounded, to nearest, to the type it has in the checkpoint, and the
+   *   directory is as large as the original; "f32" keeps every bit of them, and makes the config ask for float32 so that no
+   *   loader rounds them.
+   * @returns How each of them was saved, and what rounding changed of it.
    * @throws ERR_FILE when `directory` exists and is not empty, or cannot be written;
+   *   ERR_NOT_FINITE when an element is too large for "f16";
    *   ERR_UNSUPPORTED when no weight was changed: an unedited model is never saved as edited.
    */
-  async save(directory: string): Promise<void> {
-    if (!(await this.isEdited())) {
+  async save(directory: string, { dtype = "as-is" }: { dtype?: SaveType | undefined } = {}): Promise<SavedMatrix[]> {
+    if (!(this.deltas.length > 0 || (await this.isEdited()))) {
       const what = `no weight of ${this.name} differs from its checkpoint; edit the model before saving it`;
       throw new LyaplockError("ERR_UNSUPPORTED", what);
     }
-    const source = this.directory;
-    await saveModelDirectory({ source, directory, writeWeights: (into) => call(() => this.native.save(into)) });
+    const type = dtype === "as-is" ? undefined : (dtype.toUpperCase() as FloatType);
+    let saved: SavedMatrix[] = [];
+    const writeWeights = async (into: string) => {
+      saved = await call(() => this.native.save(into, type));
+      return { asFloat32: dtype === "f32" || saved.some(({ type, was }) => type !== was) };
+    };
+    await saveModelDirectory({ source: this.directory, directory, writeWeights });
+    return saved;
+  }
+
+  /**
+   * Writes only what edits have changed, as one file from which `loadModel` makes the edited model of the original, to the bit
+   * (`applyDelta`), and the original of the edited one (`removeDelta`).
+   *
+   * @param drifts As `SequentialEditor.drifts` gives them: with them a few facts take a small file.
+   * @throws ERR_UNSUPPORTED when no weight was edited, ERR_FILE
+   */
+  async saveDelta(
+    file: string,
+    { drifts = new Map() }: { drifts?: ReadonlyMap<number, NativeMatrix> } = {},
+  ): Promise<void> {
+    const { name, native } = this;
+    const base = await this.contentHash();
+    await writeDelta({ name, native, layers: this.config.layers, base }, file, drifts);
   }
 
   /** Frees the weights; using the model afterwards is an error. */

@@ -15,8 +15,9 @@ export interface SaveOptions {
   source: string;
   /** The directory to make; it may exist if it is empty. */
   directory: string;
-  /** Writes the weight files, under their own names, into a directory. */
-  writeWeights: (into: string) => Promise<void>;
+  /** Writes the weight files, under their own names, into a directory. Says whether the config must ask for float32: a loader
+   * that followed a "bfloat16" would round away what was written as more. */
+  writeWeights: (into: string) => Promise<{ asFloat32: boolean }>;
 }
 
 /** Makes a model directory beside its place and renames it. @throws ERR_FILE; nothing is left behind then. */
@@ -27,8 +28,8 @@ export async function saveModelDirectory({ source, directory, writeWeights }: Sa
   try {
     await mkdir(beside, { recursive: true });
     await copyCompanions(source, beside);
-    await writeConfig(source, beside);
-    await writeWeights(beside);
+    const { asFloat32 } = await writeWeights(beside);
+    await writeConfig(source, beside, asFloat32);
     await writeIndex(source, beside);
     await flush(beside);
     await rename(beside, place);
@@ -57,12 +58,14 @@ async function copyCompanions(source: string, target: string): Promise<void> {
   }
 }
 
-/** The config as it was, but for the type: a loader that follows a "float16" would round the edits away. */
-async function writeConfig(source: string, target: string): Promise<void> {
-  const config = (await readJsonFile(path.join(source, "config.json"), "ERR_MODEL_FORMAT")) as Record<string, unknown>;
+/** The config as it was, but for the type where that must change. */
+async function writeConfig(source: string, target: string, asFloat32: boolean): Promise<void> {
+  const [from, to] = [source, target].map((directory) => path.join(directory, "config.json")) as [string, string];
+  if (!asFloat32) return copyFile(from, to);
+  const config = (await readJsonFile(from, "ERR_MODEL_FORMAT")) as Record<string, unknown>;
   const written = { ...config, dtype: "float32" };
   if ("torch_dtype" in written) written.torch_dtype = "float32"; // the name before transformers 5
-  await writeFile(path.join(target, "config.json"), `${JSON.stringify(written, null, 2)}\n`);
+  await writeFile(to, `${JSON.stringify(written, null, 2)}\n`);
 }
 
 /** For a model in shards: the same index, with the size that the shards have now. */

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { contentHash } from "../base/content-hash.js";
 import { fileError } from "../base/file-error.js";
 import { describeIssues, readJsonFile } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
@@ -29,6 +30,11 @@ export async function findWeightFiles(directory: string): Promise<string[]> {
   const other = names.find((name) => /\.(bin|pt|pth|gguf|h5|msgpack)$/.test(name));
   const advice = other ? `. ${other} is not read; write the model as safetensors with save_pretrained` : "";
   throw new LyaplockError("ERR_FILE", `${directory} has neither ${WEIGHTS} nor ${WEIGHTS_INDEX}${advice}`);
+}
+
+/** sha256, hex, of a model's config.json and weight files. */
+export function modelHash(directory: string, weightFiles: readonly string[]): Promise<string> {
+  return contentHash([path.join(directory, "config.json"), ...weightFiles]);
 }
 
 async function findShards(directory: string, present: string[]): Promise<string[]> {

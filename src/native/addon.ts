@@ -138,6 +138,21 @@ export interface NativeGeneration {
   dispose(): void;
 }
 
+/** Element types of safetensors that weights can have. */
+export type FloatType = "F64" | "F32" | "F16" | "BF16";
+/** Onto the weights, or off them. */
+export type DeltaDirection = "apply" | "remove";
+
+/** An edited matrix as it was saved. */
+export interface SavedMatrix {
+  layer: number;
+  type: FloatType;
+  /** Of the tensor in the checkpoint. */
+  was: FloatType;
+  /** Frobenius norm of what rounding to the type changed. */
+  rounding: number;
+}
+
 /** A transformer with float32 arithmetic. */
 export interface NativeModel {
   /** Logits [rows, vocabulary] at chosen tokens (indices into batch.tokens, [rows]). */
@@ -163,15 +178,28 @@ export interface NativeModel {
 
   /** The down-projection's weight as it is now, [m, d] float32, whatever the checkpoint's orientation. */
   weight(layer: number): Promise<NativeMatrix>;
+  /** The weight that drifts are counted from. */
+  originalWeight(layer: number): Promise<NativeMatrix>;
   /** Weight = float32(original + drift), drift [m, d] float64. */
   setDrift(layer: number, drift: NativeMatrix): Promise<void>;
   /** Puts back a weight that `weight` gave. */
   setWeight(layer: number, weight: NativeMatrix): Promise<void>;
   /** Frobenius norms of weight − original and of the original, and how many elements differ. */
   weightChange(layer: number): Promise<{ norm: number; originalNorm: number; changed: number; elements: number }>;
-  /** Writes the model's weight files into an existing directory under their own names: edited matrices as F32, in the
-   * checkpoint's orientation; everything else byte for byte. */
-  save(directory: string): Promise<void>;
+  /**
+   * Writes the model's weight files into an existing directory under their own names: matrices that were edited, or changed by
+   * a delta, in the checkpoint's orientation and of the given type, or without one of their own; everything else byte for byte.
+   * ERR_NOT_FINITE if an element is too large for the type.
+   */
+  save(directory: string, type?: FloatType): Promise<SavedMatrix[]>;
+  /** Writes what edits changed of these layers (native/model/delta_file.h). Drifts, [m, d] float64, make the file smaller. */
+  writeDelta(
+    path: string,
+    layers: { layer: number; drift?: NativeMatrix | undefined }[],
+    metadata: Record<string, string>,
+  ): Promise<void>;
+  /** Turns the weights such a file speaks of; what comes counts as original. ERR_MODEL_FORMAT, and then nothing is changed. */
+  changeByDelta(path: string, direction: DeltaDirection): Promise<void>;
   dispose(): void;
 }
 
@@ -385,6 +413,7 @@ export interface NativeAddon {
   /** Reads every tensor of a safetensors file, floating-point types only. Leading dimensions become rows; a vector is one
    * row. */
   readTensors(path: string): Promise<{ tensors: Record<string, NativeMatrix>; metadata: Record<string, string> }>;
+  readMetadata(path: string): Promise<Record<string, string>>;
   /** Writes beside and renames. */
   writeTensors(path: string, tensors: Record<string, NativeMatrix>, metadata: Record<string, string>): Promise<void>;
 }

@@ -30,7 +30,16 @@ export function describeWeightChanges(changes: readonly WeightChange[]): string 
   return `${matrices}, each the down-projection of a layer:\n\n${table(
     columns.map((heading) => ({ heading, align: "right" })),
     rows,
-  )}`;
+  )}${describeRounding(changes)}`;
+}
+
+/** What saving in a smaller type has cost, where it has. */
+function describeRounding(changes: readonly WeightChange[]): string {
+  const worst = changes.reduce((most, { norm, saved }) => Math.max(most, (saved?.rounding ?? 0) / norm), 0);
+  if (worst === 0) return "";
+  const types = [...new Set(changes.map(({ saved }) => saved?.type))].join(", ");
+  const share = `${(100 * worst).toPrecision(2)} % of what editing changed`;
+  return `\n\nThey were rounded to ${types} when they were saved, by up to ${share}; --dtype f32 saves them as they are.`;
 }
 
 export function describeSeconds(seconds: Seconds): string {

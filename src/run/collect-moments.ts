@@ -1,13 +1,12 @@
 import { resolve } from "node:path";
 import { cacheDirectory, cachedSecondMoments, writeSecondMoments } from "../data/index.js";
-import { loadModel } from "../model/load.js";
 import type { MomentPrecision } from "../native/addon.js";
 import { collectionEvents } from "./collection-events.js";
 import { chooseHyperparameters, textsFor } from "./editing-inputs.js";
 import type { RunEvents } from "./events.js";
+import { type ModelSource, openModel } from "./open-model.js";
 
-export interface MomentsOptions {
-  model: string;
+export interface MomentsOptions extends ModelSource {
   /** Text files; a built-in model has its own. */
   text?: string[];
   /** Layers; those that would be edited if left out. */
@@ -30,11 +29,11 @@ export interface CollectedMoments {
 
 /** Collects second moments into the cache, where every later edit of the model finds them. */
 export async function collectMoments(
-  { model: source, text, layers, maxLength, tokens, precision = "float64", directory }: MomentsOptions,
+  { text, layers, maxLength, tokens, precision = "float64", directory, ...source }: MomentsOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<CollectedMoments> {
-  const model = await loadModel(source, { signal });
+  const model = await openModel(source, signal);
   try {
     const sources = { layers: layers ?? null, hparams: null, text: text ?? null };
     const chosen = (await chooseHyperparameters(model, sources)).layers;

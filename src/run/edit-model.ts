@@ -1,6 +1,7 @@
-import { readdir } from "node:fs/promises";
-import { resolve } from "node:path";
+import { access, constants, readdir, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { fileError } from "../base/file-error.js";
+import { exists, named } from "../base/files.js";
 import { readFacts, type UnreadableFact } from "../data/facts.js";
 import type { Fact } from "../data/records.js";
 import type { FactCheck } from "../edit/checks.js";
@@ -10,9 +11,8 @@ import { methods } from "../edit/methods/index.js";
 import type { LayerReport } from "../edit/report.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import { LyaplockError } from "../errors.js";
-import type { LanguageModel } from "../model/language-model.js";
-import { loadModel } from "../model/load.js";
-import { type EditRecord, saveEditedModel } from "./edited-model.js";
+import type { LanguageModel, SaveType } from "../model/language-model.js";
+import { type EditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import {
   chooseAlpha,
   chooseContextTemplates,
@@ -23,15 +23,19 @@ import {
 import type { RunEvents } from "./events.js";
 import { chooseExamples, continuations, type Example, exampleOf } from "./examples.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
+import { type ModelSource, openModel } from "./open-model.js";
 import type { SkippedFact } from "./skipped.js";
 
-/** What `editModel` can be asked; all but the first three have defaults. */
-export interface EditOptions extends Partial<EditingSources> {
-  model: string;
+/** What `editModel` can be asked; all but the model, the facts and one place to write to have defaults. */
+export interface EditOptions extends ModelSource, Partial<EditingSources> {
   /** A JSON file of facts. */
   facts: string;
   /** The model directory to make. */
-  directory: string;
+  directory?: string | undefined;
+  /** A file for what the edits changed, and nothing else. */
+  delta?: string | undefined;
+  /** Of the edited matrices in the model directory. */
+  dtype?: SaveType | undefined;
   batch?: number;
   alpha?: number;
   /** Leave out facts that cannot be edited, instead of refusing all. */
@@ -39,7 +43,8 @@ export interface EditOptions extends Partial<EditingSources> {
 }
 
 export interface EditOutcome {
-  directory: string;
+  directory: string | null;
+  delta: string | null;
   record: EditRecord;
   examples: Example[];
 }
@@ -53,11 +58,11 @@ export interface CheckedFacts {
 
 /** Says of every fact in the file how it would be edited, and what is wrong with it. Changes nothing. */
 export async function checkEdit(
-  options: Omit<EditOptions, "directory">,
+  options: EditOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<CheckedFacts> {
-  const model = await loadModel(options.model, { signal });
+  const model = await openModel(options, signal);
   try {
     const { checks, unreadable } = await readAndCheck(model, options, events, signal);
     return { checks, unreadable };
@@ -72,9 +77,8 @@ export async function editModel(
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<EditOutcome> {
-  const directory = resolve(options.directory);
-  await refuseNonEmpty(directory);
-  const model = await loadModel(options.model, { signal });
+  const places = await checkPlaces(options);
+  const model = await openModel(options, signal);
   try {
     const { checks, unreadable, hyperparameters, contextTemplates } = await readAndCheck(
       model,
@@ -103,7 +107,7 @@ export async function editModel(
     const layers = await editAll(editor, facts, options.batch ?? 100, events, signal);
     const now = await continuations(model, shown, signal);
 
-    const record = await saveEditedModel(model, directory, {
+    const edits = await recordEdits(model, {
       original: { name: model.name, hash: await model.contentHash() },
       method: { name: "lyaplock", alpha },
       hyperparameters,
@@ -111,7 +115,58 @@ export async function editModel(
       skipped,
       layers,
     });
-    return { directory, record, examples: shown.map((fact, i) => exampleOf(fact, was[i]!, now[i]!)) };
+    const record = await write(model, editor, edits, places, options.dtype);
+    return { ...places, record, examples: shown.map((fact, i) => exampleOf(fact, was[i]!, now[i]!)) };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Where the result goes; null for what was not asked for. */
+interface Places {
+  directory: string | null;
+  delta: string | null;
+}
+
+/** All that was asked for, or nothing. */
+async function write(
+  model: LanguageModel,
+  editor: SequentialEditor,
+  edits: EditRecord,
+  { directory, delta }: Places,
+  dtype: SaveType | undefined,
+): Promise<EditRecord> {
+  if (delta !== null) await writeDelta(model, editor, delta);
+  if (directory === null) return edits;
+  try {
+    return await saveEditedModel(model, directory, edits, dtype);
+  } catch (error) {
+    if (delta !== null) await rm(delta, { force: true });
+    throw error;
+  }
+}
+
+async function writeDelta(model: LanguageModel, editor: SequentialEditor, file: string): Promise<void> {
+  const drifts = await editor.drifts();
+  try {
+    await model.saveDelta(file, { drifts });
+  } finally {
+    for (const drift of drifts.values()) drift.dispose();
+  }
+}
+
+/** What a model becomes by deltas alone, saved. Nothing is written on any failure. */
+export async function saveChangedModel(
+  { directory: place, dtype, ...source }: ModelSource & { directory: string; dtype?: SaveType | undefined },
+  _events: RunEvents = {},
+  signal?: AbortSignal,
+): Promise<{ directory: string }> {
+  const directory = resolve(place);
+  await refuseNonEmpty(directory);
+  const model = await openModel(source, signal);
+  try {
+    await model.save(directory, { dtype });
+    return { directory };
   } finally {
     model.dispose();
   }
@@ -119,7 +174,7 @@ export async function editModel(
 
 async function readAndCheck(
   model: LanguageModel,
-  options: Omit<EditOptions, "directory">,
+  options: EditOptions,
   events: RunEvents,
   signal?: AbortSignal,
 ): Promise<CheckedFacts & { hyperparameters: Hyperparameters; contextTemplates: ContextTemplates }> {
@@ -169,6 +224,26 @@ function completeSources(options: Partial<EditingSources>): EditingSources {
 }
 
 /** Before an hour's work, not after it. */
+async function checkPlaces({ directory, delta }: EditOptions): Promise<Places> {
+  if (directory === undefined && delta === undefined) {
+    throw new LyaplockError(
+      "ERR_INVALID_ARGUMENT",
+      "an edit needs a place for its result: a directory, or a delta file",
+    );
+  }
+  if (directory !== undefined) await refuseNonEmpty(resolve(directory));
+  if (delta !== undefined) await refuseExisting(resolve(delta));
+  return {
+    directory: directory === undefined ? null : resolve(directory),
+    delta: delta === undefined ? null : resolve(delta),
+  };
+}
+
+async function refuseExisting(file: string): Promise<void> {
+  if (await exists(file)) throw new LyaplockError("ERR_FILE", `${file} exists. Name a new file with --delta.`);
+  await named("write", file, () => access(dirname(file), constants.W_OK));
+}
+
 async function refuseNonEmpty(directory: string): Promise<void> {
   try {
     if ((await readdir(directory)).length === 0) return;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeJson } from "../base/files.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import type { LayerReport } from "../edit/report.js";
-import type { LanguageModel } from "../model/language-model.js";
+import type { LanguageModel, SaveType } from "../model/language-model.js";
 import type { SkippedFact } from "./skipped.js";
 import { type WeightChange, weightChanges } from "./weight-changes.js";
 
@@ -19,14 +19,28 @@ export interface EditRecord {
   weightChanges: WeightChange[];
 }
 
-/** Saves the model with its record, both or neither. The record comes second, so a directory that has one is complete. */
+/** The record of a model as it is now, before it is saved. */
+export async function recordEdits(model: LanguageModel, about: Omit<EditRecord, "weightChanges">): Promise<EditRecord> {
+  return { ...about, weightChanges: await weightChanges(model) };
+}
+
+/**
+ * Saves the model with its record, both or neither. The record comes second, so a directory that has one is complete.
+ *
+ * @returns The record as it was written: with what saving has rounded.
+ */
 export async function saveEditedModel(
   model: LanguageModel,
   directory: string,
-  about: Omit<EditRecord, "weightChanges">,
+  edits: EditRecord,
+  dtype: SaveType | undefined,
 ): Promise<EditRecord> {
-  const record: EditRecord = { ...about, weightChanges: await weightChanges(model) };
-  await model.save(directory);
+  const saved = await model.save(directory, { dtype });
+  const changes = edits.weightChanges.map((change) => {
+    const { type, rounding } = saved.find(({ layer }) => layer === change.layer)!;
+    return { ...change, saved: { type, rounding } };
+  });
+  const record = { ...edits, weightChanges: changes };
   try {
     await writeJson(recordPath(directory), record);
   } catch (error) {

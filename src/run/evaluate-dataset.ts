@@ -2,12 +2,11 @@ import { openDataset } from "../data/datasets.js";
 import type { CounterFactRecord } from "../data/records.js";
 import { LyaplockError } from "../errors.js";
 import { type CaseScores, type Metrics, summarize } from "../evaluate/index.js";
-import { loadModel } from "../model/load.js";
 import { evaluateInChunks } from "./evaluation.js";
 import type { RunEvents } from "./events.js";
+import { type ModelSource, openModel } from "./open-model.js";
 
-export interface EvaluationOptions {
-  model: string;
+export interface EvaluationOptions extends ModelSource {
   dataset: string;
   /** The first facts to use; all of them if left out. */
   cases?: number;
@@ -15,12 +14,12 @@ export interface EvaluationOptions {
 
 /** The metrics of a model on a dataset, by name of both. */
 export async function evaluateDataset(
-  { model: source, dataset: name, cases }: EvaluationOptions,
+  { dataset: name, cases, ...source }: EvaluationOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<{ model: string; dataset: string; cases: number; metrics: Metrics }> {
   const records = await readRecords(name, cases, events, signal);
-  const model = await loadModel(source, { signal });
+  const model = await openModel(source, signal);
   try {
     const all: CaseScores[] = [];
     await evaluateInChunks(model, records, { start: 0, stage: "metrics", events, signal }, async (chunk) => {

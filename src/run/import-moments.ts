@@ -3,9 +3,9 @@ import { resolve } from "node:path";
 import { named } from "../base/files.js";
 import { readPublishedMoment, writeLayerFile } from "../data/index.js";
 import { LyaplockError } from "../errors.js";
-import { loadModel } from "../model/load.js";
 import type { CollectedMoments } from "./collect-moments.js";
 import type { RunEvents } from "./events.js";
+import { openModel } from "./open-model.js";
 
 export interface ImportOptions {
   model: string;
@@ -27,7 +27,7 @@ export async function importMoments(
     const what = `${files.length} files and ${layers.length} layers were given; give one of each, in the same order`;
     throw new LyaplockError("ERR_INVALID_ARGUMENT", what);
   }
-  const model = await loadModel(source, { signal });
+  const model = await openModel({ model: source }, signal);
   try {
     const scratch = resolve(directory);
     await named("make the directory", scratch, () => mkdir(scratch, { recursive: true }));

@@ -1,6 +1,6 @@
 export { type CollectedMoments, collectMoments, type MomentsOptions } from "./collect-moments.js";
 export { type DemoOptions, runDemo } from "./demo.js";
-export { checkEdit, type EditOptions, type EditOutcome, editModel } from "./edit-model.js";
+export { checkEdit, type EditOptions, type EditOutcome, editModel, saveChangedModel } from "./edit-model.js";
 export type { EditRecord } from "./edited-model.js";
 export { packageVersion } from "./environment.js";
 export { type EvaluationOptions, evaluateDataset } from "./evaluate-dataset.js";
@@ -10,6 +10,7 @@ export { type ExperimentResult, runExperiment } from "./experiment.js";
 export { type ImportOptions, importMoments } from "./import-moments.js";
 export { type KeptMoments, listMoments, pruneMoments, verifyMoments } from "./kept-moments.js";
 export { writeLogits } from "./logits-file.js";
+export { type ModelSource, openModel } from "./open-model.js";
 export { type PlanOptions, planRun, type RunPlan } from "./plan.js";
 export type { ExperimentOptions, MethodName } from "./request.js";
 export { isResumable } from "./run-directory.js";

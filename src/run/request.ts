@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { LyaplockError } from "../errors.js";
+import type { SaveType } from "../model/language-model.js";
 
 /** What a run can be asked. What is left out takes its default, or on resuming what the run was asked at first. */
 export interface ExperimentOptions {
@@ -9,6 +10,9 @@ export interface ExperimentOptions {
   resume?: boolean;
   /** "builtin:atlas" or a model directory. */
   model?: string;
+  /** Files of deltas to put on the model, and to take off it before. */
+  applyDelta?: string[];
+  removeDelta?: string[];
   /** "atlas" or "counterfact:FILE". */
   dataset?: string;
   method?: MethodName;
@@ -32,6 +36,8 @@ export interface ExperimentOptions {
   metricsBefore?: boolean;
   /** Leave out facts that cannot be edited, instead of refusing the run. */
   skipBad?: boolean;
+  /** Of the edited matrices in the saved model. */
+  dtype?: SaveType;
 }
 
 export type MethodName = "lyaplock";
@@ -39,6 +45,8 @@ export type MethodName = "lyaplock";
 /** The options of a run with nothing left open; kept in run.json. */
 export interface RunRequest {
   model: string;
+  applyDelta: string[] | null;
+  removeDelta: string[] | null;
   dataset: string;
   method: MethodName;
   /** null: all records. */
@@ -54,9 +62,12 @@ export interface RunRequest {
   text: string[] | null;
   metricsBefore: boolean;
   skipBad: boolean;
+  dtype: SaveType;
 }
 
 const defaults = {
+  applyDelta: null,
+  removeDelta: null,
   method: "lyaplock",
   edits: null,
   batch: 100,
@@ -69,10 +80,20 @@ const defaults = {
   text: null,
   metricsBefore: false,
   skipBad: false,
+  dtype: "as-is",
 } as const;
 
 /** Options that say where content is found. Content may move between sessions: it is compared by hash, not by place. */
-const places = ["model", "dataset", "hparams", "contextTemplates", "moments", "text"] as const;
+const places = [
+  "model",
+  "applyDelta",
+  "removeDelta",
+  "dataset",
+  "hparams",
+  "contextTemplates",
+  "moments",
+  "text",
+] as const;
 
 /** Completes the options of a new run. */
 export function completeRequest(options: ExperimentOptions): RunRequest {
@@ -128,6 +149,8 @@ function given(options: ExperimentOptions): Partial<RunRequest> {
   return {
     ...set,
     ...(set.model !== undefined && { model: absoluteModel(set.model) }),
+    ...(set.applyDelta !== undefined && { applyDelta: set.applyDelta.map((path) => resolve(path)) }),
+    ...(set.removeDelta !== undefined && { removeDelta: set.removeDelta.map((path) => resolve(path)) }),
     ...(set.dataset !== undefined && { dataset: absoluteDataset(set.dataset) }),
     ...(set.hparams !== undefined && { hparams: resolve(set.hparams) }),
     ...(set.contextTemplates !== undefined && { contextTemplates: resolve(set.contextTemplates) }),

@@ -4,7 +4,6 @@ import type { ContextTemplates } from "../edit/context-templates.js";
 import { methods } from "../edit/methods/index.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import type { LanguageModel } from "../model/language-model.js";
-import { loadModel } from "../model/load.js";
 import {
   chooseAlpha,
   chooseContextTemplates,
@@ -15,6 +14,7 @@ import {
 import { currentEnvironment } from "./environment.js";
 import type { RunEvents } from "./events.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
+import { openModel } from "./open-model.js";
 import type { RunRequest } from "./request.js";
 import { type RunRecord, refuseOtherContent } from "./run-record.js";
 import type { Stopwatch } from "./seconds.js";
@@ -43,7 +43,7 @@ export async function prepareRun(
   signal?: AbortSignal,
 ): Promise<RunInputs> {
   const dataset = openDataset(request.dataset);
-  const model = await loadModel(request.model, { signal });
+  const model = await openModel(request, signal);
   try {
     const hyperparameters = await chooseHyperparameters(model, request);
     const contextTemplates =

@@ -3,7 +3,7 @@ import { exists, writeJson } from "../base/files.js";
 import type { BatchReport } from "../edit/report.js";
 import type { CaseScores } from "../evaluate/index.js";
 import { Checkpoint } from "./checkpoint.js";
-import { readEditRecord, saveEditedModel } from "./edited-model.js";
+import { readEditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import { evaluateInChunks } from "./evaluation.js";
 import type { RunEvents } from "./events.js";
 import { chooseExamples, continuations, exampleOf, readExamples } from "./examples.js";
@@ -138,16 +138,17 @@ export class Session {
     if ((await readEditRecord(this.directory.model)) !== undefined) return;
     await rm(this.directory.model, { recursive: true, force: true }); // saved, but killed before its record
     const { model, record, records } = this.inputs;
-    await this.stopwatch.time("saving", () =>
-      saveEditedModel(model, this.directory.model, {
+    await this.stopwatch.time("saving", async () => {
+      const edits = await recordEdits(model, {
         original: record.model,
         method: record.method,
         hyperparameters: record.hyperparameters,
         edits: records.length,
         skipped: record.skipped,
         layers,
-      }),
-    );
+      });
+      await saveEditedModel(model, this.directory.model, edits, record.asked.dtype);
+    });
   }
 
   private async evaluateAfter(checkpoint: Checkpoint, before: CaseScores[] | undefined): Promise<CaseLine[]> {

@@ -1,4 +1,5 @@
 import type { LanguageModel } from "../model/language-model.js";
+import type { FloatType } from "../native/addon.js";
 import { call } from "../native/index.js";
 
 /** What editing did to one matrix, against the model as it was loaded. */
@@ -9,6 +10,8 @@ export interface WeightChange {
   originalNorm: number;
   changed: number;
   elements: number;
+  /** The type it was saved in, and the norm of what rounding to it changed; absent before it is saved. */
+  saved?: { type: FloatType; rounding: number };
 }
 
 /** Asks every layer of the model, not only those that were to be edited: what is told is what is there. */

@@ -61,6 +61,50 @@ describe.each(["tiny-gpt2", "tiny-llama"] as const)("lyaplock edit of %s", (fami
   });
 });
 
+describe("lyaplock edit --delta", () => {
+  it("writes what changed, which makes the edited model of the original and back", async () => {
+    const directory = await temporaryDirectory();
+    const [delta, out] = [join(directory, "delta.safetensors"), join(directory, "edited")];
+    const args = await editingArguments("tiny-llama", directory);
+    const both = ["edit", ...args, "--facts", factsFile("tiny-llama"), "--delta", delta, "--out", out];
+    const outcome = await lyaplockJson<{ delta: string; directory: string }>(both);
+    expect(outcome).toMatchObject({ delta, directory: out });
+
+    const original = ["--model", officialPath("tiny-llama", "model")];
+    const next = (...model: string[]) => lyaplockJson<NextTokens>(["logits", ...model, "--prompt", "The language of"]);
+    expect(await next(...original, "--apply-delta", delta)).toEqual(await next("--model", out));
+    expect(await next(...original)).not.toEqual(await next("--model", out));
+
+    const [put, off] = [join(directory, "put"), join(directory, "off")];
+    await lyaplockJson(["edit", ...original, "--apply-delta", delta, "--out", put]);
+    await lyaplockJson(["edit", "--model", out, "--remove-delta", delta, "--out", off]);
+    const weights = async (of: string) => readTensors(join(of, "model.safetensors"));
+    expect(await weights(put)).toEqual(await weights(out));
+    expect(await weights(off)).toEqual(await weights(officialPath("tiny-llama", "model")));
+
+    const again = await lyaplock(["generate", "--model", out, "--apply-delta", delta, "--prompt", "I"]);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain("in this model already");
+    expect((await lyaplock(both)).stderr).toContain(`${out} exists`);
+    expect((await lyaplock(["edit", ...args, "--facts", factsFile("tiny-llama"), "--delta", delta])).stderr).toContain(
+      `${delta} exists`,
+    );
+  });
+
+  it("is asked for what it needs", async () => {
+    const model = ["edit", "--model", officialPath("tiny-llama", "model")];
+    for (const [args, part] of [
+      [model, "--facts"],
+      [[...model, "--facts", factsFile("tiny-llama")], "--out"],
+      [[...model, "--apply-delta", "x"], "--out"],
+    ] as const) {
+      const { code, stderr } = await lyaplock(args);
+      expect(code).toBe(2);
+      expect(stderr).toContain(part);
+    }
+  });
+});
+
 describe("lyaplock edit --dry-run", () => {
   it("prints how each fact would be edited and writes nothing", async () => {
     const directory = await temporaryDirectory();

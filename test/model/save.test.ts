@@ -23,10 +23,13 @@ async function sourceDirectory(): Promise<string> {
   return source;
 }
 
-const writeOne = (into: string) => writeFile(path.join(into, "model.safetensors"), weights(4));
+const writeOne = async (into: string) => {
+  await writeFile(path.join(into, "model.safetensors"), weights(4));
+  return { asFloat32: false };
+};
 
 describe("saveModelDirectory", () => {
-  it("copies what belongs to a model, and says float32 in the config", async () => {
+  it("copies what belongs to a model", async () => {
     const [source, parent] = [await sourceDirectory(), await temporaryDirectory()];
     const directory = path.join(parent, "deep", "edited");
     await saveModelDirectory({ source, directory, writeWeights: writeOne });
@@ -40,13 +43,21 @@ describe("saveModelDirectory", () => {
     ];
     expect((await readdir(directory)).sort()).toEqual(names);
     expect(await readFile(path.join(directory, "tokenizer.json"), "utf8")).toBe("content of tokenizer.json");
+    const config = (of: string) => readFile(path.join(of, "config.json"), "utf8");
+    expect(await config(directory)).toBe(await config(source));
+    expect(await readdir(path.dirname(directory))).toEqual(["edited"]);
+  });
+
+  it("says float32 in the config where the weights ask for it", async () => {
+    const [source, directory] = [await sourceDirectory(), await temporaryDirectory()];
+    const writeWeights = async (into: string) => ({ ...(await writeOne(into)), asFloat32: true });
+    await saveModelDirectory({ source, directory, writeWeights });
     expect(JSON.parse(await readFile(path.join(directory, "config.json"), "utf8"))).toEqual({
       model_type: "llama",
       torch_dtype: "float32",
       dtype: "float32",
       bos_token_id: 0,
     });
-    expect(await readdir(path.dirname(directory))).toEqual(["edited"]);
   });
 
   it("writes an index with the size the shards have now", async () => {
@@ -61,6 +72,7 @@ describe("saveModelDirectory", () => {
     const writeWeights = async (into: string) => {
       await writeFile(path.join(into, "s1.safetensors"), weights(40));
       await writeFile(path.join(into, "s2.safetensors"), weights(24));
+      return { asFloat32: false };
     };
     await saveModelDirectory({ source, directory, writeWeights });
     const written = await readFile(path.join(directory, "model.safetensors.index.json"), "utf8");

@@ -8,6 +8,8 @@ describe("completeRequest", () => {
   it("fills in what was left out and makes places absolute", () => {
     expect(completeRequest(asked)).toEqual({
       model: resolve("models/m"),
+      applyDelta: null,
+      removeDelta: null,
       dataset: `counterfact:${resolve("data/c.json")}`,
       method: "lyaplock",
       edits: null,
@@ -21,7 +23,9 @@ describe("completeRequest", () => {
       text: null,
       metricsBefore: false,
       skipBad: false,
+      dtype: "as-is",
     });
+    expect(completeRequest({ ...asked, applyDelta: ["a", "b"] }).applyDelta).toEqual([resolve("a"), resolve("b")]);
   });
 
   it("leaves the names of built-in things alone", () => {
