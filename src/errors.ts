@@ -8,6 +8,7 @@ export type ErrorCode =
   | "ERR_EMPTY_TARGET"
   | "ERR_FACT"
   | "ERR_FILE"
+  | "ERR_HUB"
   | "ERR_ILL_CONDITIONED"
   | "ERR_INTERNAL"
   | "ERR_INVALID_ARGUMENT"

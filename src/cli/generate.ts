@@ -31,7 +31,7 @@ export function addGenerateCommand(program: Command, runtime: Runtime): void {
   addCommonOptions(command).action(async (options: GenerateCommandOptions) => {
     const { prompt, tokens, topK, seed = 42 } = options;
     const { signal } = runtime;
-    const model = await openModel(options, signal);
+    const model = await openModel(options, runtime.progress, signal);
     try {
       const maxLength = model.encodePrompt(prompt, tokens).length + tokens;
       const pieces = model.generateStream([prompt], { maxLength, topK, seed, signal });

@@ -25,7 +25,7 @@ export function addLogitsCommand(program: Command, runtime: Runtime): void {
     if (options.all && options.out === undefined) {
       command.error("error: --all gives too many numbers to print: name a file with --out", { exitCode: 2 });
     }
-    const model = await openModel(options, runtime.signal);
+    const model = await openModel(options, runtime.progress, runtime.signal);
     try {
       const next = await model.nextTokens(options.prompt, { top: options.top, signal: runtime.signal });
       if (options.out !== undefined) await writeFile(model, options, options.out, runtime.signal);

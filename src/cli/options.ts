@@ -57,7 +57,10 @@ export function dtypeOption(): Option {
 }
 
 export function modelOption(): Option {
-  return new Option("--model <source>", "builtin:atlas, or a directory with config.json and safetensors");
+  return new Option(
+    "--model <source>",
+    "builtin:atlas, a directory with config.json and safetensors, or org/name[@revision] on the hub",
+  );
 }
 
 export function addEditingOptions(command: Command): Command {

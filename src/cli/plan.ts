@@ -22,7 +22,7 @@ export function addPlanCommand(program: Command, runtime: Runtime): void {
       "Predicts memory, operations and time of the updates of a run, on this machine, before anything is run. Of a model " +
         "only config.json is read; for one that is not there, give the shape of its down-projections.",
     )
-    .option("--model <source>", "builtin:atlas, or a directory with config.json")
+    .option("--model <source>", "builtin:atlas, a directory with config.json, or org/name[@revision] on the hub")
     .addOption(new Option("--key-width <d>", "in place of a model: its MLP's width").argParser(positiveInteger))
     .addOption(new Option("--value-width <m>", "in place of a model: its width").argParser(positiveInteger))
     .addOption(new Option("--edits <n>", "facts to edit").argParser(positiveInteger).makeOptionMandatory())

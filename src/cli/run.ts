@@ -8,6 +8,7 @@ import {
   dtypeOption,
   type EditingOptions,
   type ModelOptions,
+  modelOption,
   positiveInteger,
 } from "./options.js";
 import { describeRun } from "./run-report.js";
@@ -30,7 +31,7 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
       "Edits the first facts of a dataset in batches, each on the model the last one left, evaluates the result and " +
         "keeps everything in a run directory. A run that was interrupted in whatever way goes on with --resume.",
     )
-    .option("--model <source>", "builtin:atlas, or a directory with config.json and safetensors")
+    .addOption(modelOption())
     .option("--dataset <name>", "atlas, or counterfact:FILE (either of its formats)")
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")

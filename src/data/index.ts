@@ -1,4 +1,4 @@
-export { cacheDirectory } from "./cache-directory.js";
+export { cacheDirectory } from "../base/cache-directory.js";
 export { type Dataset, datasets, openDataset, type RecordOptions } from "./datasets.js";
 export { readFacts, type UnreadableFact } from "./facts.js";
 export type { CounterFactRecord, Fact } from "./records.js";

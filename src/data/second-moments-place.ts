@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { cacheDirectory } from "../base/cache-directory.js";
 import { contentHash } from "../base/content-hash.js";
 import type { CollectedFrom } from "../edit/second-moments.js";
 import type { LanguageModel } from "../model/language-model.js";
 import { addToHash } from "../model/matrix-hash.js";
 import { call } from "../native/index.js";
-import { cacheDirectory } from "./cache-directory.js";
 
 /** Changes when the way moments are computed or kept does, so that old entries are left alone. */
 export const VERSION = 2;

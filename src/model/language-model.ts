@@ -15,6 +15,7 @@ import { modelHash } from "./weight-files.js";
 /** What a `LanguageModel` is made of; `loadModel` puts it together. */
 export interface LanguageModelParts {
   name: string;
+  source: string;
   directory: string;
   config: ModelConfig;
   tokenizer: Tokenizer;
@@ -31,8 +32,10 @@ export type SaveType = "as-is" | "f32" | "f16" | "bf16";
 
 /** A transformer, its tokenizer, and where they came from. Made by `loadModel`. */
 export class LanguageModel {
-  /** "builtin:atlas", or the name of the directory. */
+  /** "builtin:atlas", the name of the directory, or that of the repository on the hub. */
   readonly name: string;
+  /** What `loadModel` makes the same model of at any time: on a hub, "org/name@" and the commit. */
+  readonly source: string;
   readonly directory: string;
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
@@ -43,8 +46,9 @@ export class LanguageModel {
   private readonly weightFiles: string[];
   private hash: Promise<string> | undefined;
 
-  constructor({ name, directory, config, tokenizer, native, weightFiles, deltas, hash }: LanguageModelParts) {
+  constructor({ name, source, directory, config, tokenizer, native, weightFiles, deltas, hash }: LanguageModelParts) {
     this.name = name;
+    this.source = source;
     this.directory = directory;
     this.config = config;
     this.tokenizer = tokenizer;

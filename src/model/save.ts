@@ -7,7 +7,7 @@ import { LyaplockError } from "../errors.js";
 import { WEIGHTS_INDEX } from "./weight-files.js";
 
 /** What a model's directory holds besides config and weights, and what a copy of the model needs. */
-const COMPANIONS =
+export const COMPANIONS =
   /^(tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt|tokenizer\.model|chat_template\.(json|jinja)|generation_config\.json|(licen[cs]e|notice|use_policy)(\..*)?)$/i;
 
 export interface SaveOptions {

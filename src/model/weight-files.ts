@@ -38,6 +38,17 @@ export function modelHash(directory: string, weightFiles: readonly string[]): Pr
 }
 
 async function findShards(directory: string, present: string[]): Promise<string[]> {
+  const shards = await shardsOf(directory);
+  for (const shard of shards) {
+    if (!present.includes(shard)) {
+      throw new LyaplockError("ERR_FILE", `${path.join(directory, shard)} is missing; ${WEIGHTS_INDEX} names it`);
+    }
+  }
+  return shards.map((shard) => path.join(directory, shard));
+}
+
+/** The shards that a directory's index names, sorted, whether they are there or not. @throws ERR_FILE, ERR_MODEL_FORMAT */
+export async function shardsOf(directory: string): Promise<string[]> {
   const indexPath = path.join(directory, WEIGHTS_INDEX);
   const index = weightIndex.safeParse(await readJsonFile(indexPath, "ERR_MODEL_FORMAT"));
   if (!index.success) throw new LyaplockError("ERR_MODEL_FORMAT", `${indexPath}: ${describeIssues(index.error)}`);
@@ -50,9 +61,6 @@ async function findShards(directory: string, present: string[]): Promise<string[
       const what = `${indexPath}: "weight_map" names "${shard}"; a shard is a .safetensors file beside the index`;
       throw new LyaplockError("ERR_MODEL_FORMAT", what);
     }
-    if (!present.includes(shard)) {
-      throw new LyaplockError("ERR_FILE", `${path.join(directory, shard)} is missing; ${WEIGHTS_INDEX} names it`);
-    }
   }
-  return shards.map((shard) => path.join(directory, shard));
+  return shards;
 }

@@ -33,7 +33,7 @@ export async function collectMoments(
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<CollectedMoments> {
-  const model = await openModel(source, signal);
+  const model = await openModel(source, events, signal);
   try {
     const sources = { layers: layers ?? null, hparams: null, text: text ?? null };
     const chosen = (await chooseHyperparameters(model, sources)).layers;

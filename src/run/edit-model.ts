@@ -62,7 +62,7 @@ export async function checkEdit(
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<CheckedFacts> {
-  const model = await openModel(options, signal);
+  const model = await openModel(options, events, signal);
   try {
     const { checks, unreadable } = await readAndCheck(model, options, events, signal);
     return { checks, unreadable };
@@ -78,7 +78,7 @@ export async function editModel(
   signal?: AbortSignal,
 ): Promise<EditOutcome> {
   const places = await checkPlaces(options);
-  const model = await openModel(options, signal);
+  const model = await openModel(options, events, signal);
   try {
     const { checks, unreadable, hyperparameters, contextTemplates } = await readAndCheck(
       model,
@@ -108,7 +108,7 @@ export async function editModel(
     const now = await continuations(model, shown, signal);
 
     const edits = await recordEdits(model, {
-      original: { name: model.name, hash: await model.contentHash() },
+      original: { name: model.name, source: model.source, hash: await model.contentHash() },
       method: { name: "lyaplock", alpha },
       hyperparameters,
       edits: facts.length,
@@ -158,12 +158,12 @@ async function writeDelta(model: LanguageModel, editor: SequentialEditor, file: 
 /** What a model becomes by deltas alone, saved. Nothing is written on any failure. */
 export async function saveChangedModel(
   { directory: place, dtype, ...source }: ModelSource & { directory: string; dtype?: SaveType | undefined },
-  _events: RunEvents = {},
+  events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<{ directory: string }> {
   const directory = resolve(place);
   await refuseNonEmpty(directory);
-  const model = await openModel(source, signal);
+  const model = await openModel(source, events, signal);
   try {
     await model.save(directory, { dtype });
     return { directory };

@@ -9,7 +9,7 @@ import { type WeightChange, weightChanges } from "./weight-changes.js";
 
 /** How an edited model came to be: lyaplock-edit.json beside its weights. */
 export interface EditRecord {
-  original: { name: string; hash: string };
+  original: { name: string; source: string; hash: string };
   method: { name: string; alpha: number };
   hyperparameters: Hyperparameters;
   edits: number;

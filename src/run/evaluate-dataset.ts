@@ -19,7 +19,7 @@ export async function evaluateDataset(
   signal?: AbortSignal,
 ): Promise<{ model: string; dataset: string; cases: number; metrics: Metrics }> {
   const records = await readRecords(name, cases, events, signal);
-  const model = await openModel(source, signal);
+  const model = await openModel(source, events, signal);
   try {
     const all: CaseScores[] = [];
     await evaluateInChunks(model, records, { start: 0, stage: "metrics", events, signal }, async (chunk) => {

@@ -27,7 +27,7 @@ export async function importMoments(
     const what = `${files.length} files and ${layers.length} layers were given; give one of each, in the same order`;
     throw new LyaplockError("ERR_INVALID_ARGUMENT", what);
   }
-  const model = await openModel({ model: source }, signal);
+  const model = await openModel({ model: source }, events, signal);
   try {
     const scratch = resolve(directory);
     await named("make the directory", scratch, () => mkdir(scratch, { recursive: true }));

@@ -1,5 +1,7 @@
+import type { HubOptions } from "../model/hub.js";
 import type { LanguageModel } from "../model/language-model.js";
 import { loadModel } from "../model/load.js";
+import type { RunEvents } from "./events.js";
 
 /** Which model a command works on. */
 export interface ModelSource {
@@ -10,14 +12,32 @@ export interface ModelSource {
   removeDelta?: string[] | null | undefined;
 }
 
-/** Loads it. */
+/** What a download from a hub tells. */
+export function downloadEvents({ onProgress, onNote }: RunEvents): Pick<HubOptions, "onProgress" | "onNote"> {
+  const megabytes = (bytes: number) => Math.round(bytes / 1e5) / 10;
+  return {
+    onProgress: ({ part, file, done, of }) =>
+      onProgress?.({
+        stage: `download of ${part}`,
+        detail: file,
+        done: megabytes(done),
+        of: megabytes(of),
+        unit: "MB",
+      }),
+    onNote,
+  };
+}
+
+/** Loads it; what that takes is told. */
 export function openModel(
   { model, applyDelta, removeDelta }: ModelSource,
+  events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
   return loadModel(model, {
     applyDelta: applyDelta ?? [],
     removeDelta: removeDelta ?? [],
     signal,
+    ...downloadEvents(events),
   });
 }

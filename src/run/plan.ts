@@ -48,7 +48,7 @@ export interface RunPlan {
  */
 export async function planRun(options: PlanOptions, signal?: AbortSignal): Promise<RunPlan> {
   const { edits, batch = 100 } = options;
-  const { model, keyWidth, valueWidth, layers, weightCount } = await shapeOf(options);
+  const { model, keyWidth, valueWidth, layers, weightCount } = await shapeOf(options, signal);
   const planned = { keyWidth, valueWidth, layers: layers.length, edits, batchSize: batch };
   const plans = {
     weightStays: await planUpdates({ ...planned, weight: "stays" }, signal),
@@ -77,9 +77,9 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
   };
 }
 
-async function shapeOf(options: PlanOptions) {
+async function shapeOf(options: PlanOptions, signal: AbortSignal | undefined) {
   if (!("model" in options)) return { model: null, weightCount: 0, ...options };
-  const model = await findModel(options.model);
+  const model = await findModel(options.model, { signal });
   const { layers } = await chooseHyperparameters(model, { layers: options.layers ?? null, hparams: null });
   const { feedForwardWidth: keyWidth, width: valueWidth } = model.config;
   return { model: model.name, keyWidth, valueWidth, layers, weightCount: countWeights(model.config) };

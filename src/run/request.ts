@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { LyaplockError } from "../errors.js";
+import { parseHubName } from "../model/hub-name.js";
 import type { SaveType } from "../model/language-model.js";
 
 /** What a run can be asked. What is left out takes its default, or on resuming what the run was asked at first. */
@@ -8,7 +9,7 @@ export interface ExperimentOptions {
   directory: string;
   /** Go on with an interrupted run; where there is none, begin one. */
   resume?: boolean;
-  /** "builtin:atlas" or a model directory. */
+  /** "builtin:atlas", a model directory, or "org/name" on the hub. */
   model?: string;
   /** Files of deltas to put on the model, and to take off it before. */
   applyDelta?: string[];
@@ -160,7 +161,7 @@ function given(options: ExperimentOptions): Partial<RunRequest> {
 }
 
 function absoluteModel(source: string): string {
-  return source.startsWith("builtin:") ? source : resolve(source);
+  return source.startsWith("builtin:") || parseHubName(source) !== undefined ? source : resolve(source);
 }
 
 function absoluteDataset(spec: string): string {

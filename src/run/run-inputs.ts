@@ -43,7 +43,7 @@ export async function prepareRun(
   signal?: AbortSignal,
 ): Promise<RunInputs> {
   const dataset = openDataset(request.dataset);
-  const model = await openModel(request, signal);
+  const model = await openModel(request, events, signal);
   try {
     const hyperparameters = await chooseHyperparameters(model, request);
     const contextTemplates =
@@ -59,7 +59,7 @@ export async function prepareRun(
     }
 
     const record: RunRecord = {
-      asked: { ...request, alpha },
+      asked: { ...request, model: model.source, alpha },
       model: { name: model.name, hash: await model.contentHash() },
       dataset: { name: dataset.name, hash: await dataset.contentHash(), facts: records.length },
       method: { name: request.method, alpha },

@@ -140,7 +140,7 @@ export class Session {
     const { model, record, records } = this.inputs;
     await this.stopwatch.time("saving", async () => {
       const edits = await recordEdits(model, {
-        original: record.model,
+        original: { ...record.model, source: model.source },
         method: record.method,
         hyperparameters: record.hyperparameters,
         edits: records.length,

@@ -60,7 +60,7 @@ describe("failures end with 1", () => {
   });
 
   it("machines are told the code", async () => {
-    const { code, stdout } = await lyaplock(["logits", "--model", "no/such", "--prompt", "p", "--json"]);
+    const { code, stdout } = await lyaplock(["logits", "--model", "./no/such", "--prompt", "p", "--json"]);
     expect(code).toBe(1);
     expect(JSON.parse(stdout).error.code).toBe("ERR_FILE");
   });

@@ -92,7 +92,6 @@ describe("a LanguageModel", () => {
 describe("loadModel", () => {
   it.each([
     ["nowhere", "ERR_FILE", "builtin:atlas"],
-    ["some-org/some-model", "ERR_FILE", "hub"],
     ["model.gguf", "ERR_UNSUPPORTED", "builtin:atlas"],
     ["package.json", "ERR_UNSUPPORTED", "single files"],
     ["builtin:nothing", "ERR_INVALID_ARGUMENT", "builtin:atlas"],

@@ -43,7 +43,7 @@ describe("the plan of a run", () => {
   });
 
   it("refuses what there is not", async () => {
-    await expectRejection(planRun({ model: "no/such", edits: 1 }), "ERR_FILE", "no/such");
+    await expectRejection(planRun({ model: "./no/such", edits: 1 }), "ERR_FILE", "no/such");
     await expectRejection(
       planRun({ model: "builtin:atlas", layers: [5], edits: 1 }),
       "ERR_INVALID_ARGUMENT",

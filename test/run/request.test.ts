@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { completeFromRecord, completeRequest } from "../../src/run/request.js";
 
-const asked = { directory: "runs/a", model: "models/m", dataset: "counterfact:data/c.json", alpha: 20, batch: 7 };
+const asked = { directory: "runs/a", model: "./models/m", dataset: "counterfact:data/c.json", alpha: 20, batch: 7 };
 
 describe("completeRequest", () => {
   it("fills in what was left out and makes places absolute", () => {
@@ -28,9 +28,11 @@ describe("completeRequest", () => {
     expect(completeRequest({ ...asked, applyDelta: ["a", "b"] }).applyDelta).toEqual([resolve("a"), resolve("b")]);
   });
 
-  it("leaves the names of built-in things alone", () => {
+  it("leaves the names of built-in things and of models on a hub alone", () => {
     const request = completeRequest({ directory: "runs/a", model: "builtin:atlas", dataset: "atlas" });
     expect(request).toMatchObject({ model: "builtin:atlas", dataset: "atlas" });
+    const onHub = completeRequest({ directory: "runs/a", model: "org/name@v1", dataset: "atlas" });
+    expect(onHub.model).toBe("org/name@v1");
   });
 
   it.each([
@@ -53,7 +55,7 @@ describe("completeFromRecord", () => {
   });
 
   it("accepts another place, since content is compared by its hash", () => {
-    expect(completeFromRecord({ directory: "runs/a", model: "moved/m" }, recorded).model).toBe(resolve("moved/m"));
+    expect(completeFromRecord({ directory: "runs/a", model: "./moved/m" }, recorded).model).toBe(resolve("moved/m"));
   });
 
   it("names every option that differs, and both values", () => {

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { expect, it } from "vitest";
-import { cacheDirectory } from "../../src/data/cache-directory.js";
+import { cacheDirectory } from "../../src/base/cache-directory.js";
 
 it("the cache is where it was asked to be", () => {
   expect(cacheDirectory({ LYAPLOCK_CACHE: "/a", XDG_CACHE_HOME: "/b" })).toBe("/a");
