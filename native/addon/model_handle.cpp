@@ -65,6 +65,13 @@ ModelDescription description(const Napi::Value& value) {
   return model;
 }
 
+WeightType weight_type(const Napi::Value& value) {
+  const std::string type = text(value, "The type of weights");
+  if (type == "f32") return WeightType::float32;
+  if (type == "bf16") return WeightType::bfloat16;
+  throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument), "Weights are not held as " + type);
+}
+
 ValuePrompts value_prompts(const Napi::Value& value) {
   const Napi::Object object = addon::object(value, "The prompts");
   ValuePrompts prompts{.batch = token_batch(object.Get("batch")),
@@ -243,15 +250,14 @@ Napi::Value ModelHandle::weight(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Transformer> model = native(info.Env());
   const std::size_t layer = layer_argument(info[0], *model);
   return promise(
-      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().blocks[layer].down.weight); },
-      give_floats);
+      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().down(layer).view); }, give_floats);
 }
 
 Napi::Value ModelHandle::original_weight(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Transformer> model = native(info.Env());
   const std::size_t layer = layer_argument(info[0], *model);
   return promise(
-      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().original_down(layer)); },
+      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().original_down(layer).view); },
       give_floats);
 }
 
@@ -289,11 +295,11 @@ Napi::Value ModelHandle::weight_change(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value load_model(const Napi::CallbackInfo& info) {
-  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
+  const std::shared_ptr<Cancellation> token = cancellation(info, 3);
   return promise(
       info.Env(), token,
-      [model = description(info[0]), files = texts(info[1], "files"), token] {
-        return std::shared_ptr<Transformer>(Transformer::load(process_backend(), model, files, *token));
+      [model = description(info[0]), files = texts(info[1], "files"), type = weight_type(info[2]), token] {
+        return std::shared_ptr<Transformer>(Transformer::load(process_backend(), model, files, type, *token));
       },
       ModelHandle::wrap);
 }

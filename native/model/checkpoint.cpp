@@ -110,9 +110,9 @@ std::vector<CheckpointFile> open_checkpoint(const std::vector<std::string>& path
   return files;
 }
 
-bool lies_ready(const CheckpointTensor& tensor, bool transposed) {
-  const bool aligned = reinterpret_cast<std::uintptr_t>(tensor.stored.bytes.data()) % alignof(float) == 0;
-  return tensor.stored.type == DataType::float32 && aligned && keeps_order(tensor, transposed);
+bool lies_ready(const CheckpointTensor& tensor, DataType type, bool transposed) {
+  const bool aligned = reinterpret_cast<std::uintptr_t>(tensor.stored.bytes.data()) % unit_of(type).bytes == 0;
+  return tensor.stored.type == type && aligned && keeps_order(tensor, transposed);
 }
 
 void read_values(const CheckpointTensor& tensor, bool transposed, std::span<float> out) {
@@ -120,6 +120,12 @@ void read_values(const CheckpointTensor& tensor, bool transposed, std::span<floa
   std::vector<float> stored(out.size());
   read_floats(tensor.stored, std::span(stored));
   arrange<float>(tensor, transposed, stored, out);
+}
+
+void read_values(const CheckpointTensor& tensor, bool transposed, std::span<Bfloat16> out) {
+  std::vector<float> values(out.size());
+  read_values(tensor, transposed, std::span(values));
+  std::transform(values.begin(), values.end(), out.begin(), [](float x) { return Bfloat16{float32_to_bfloat16(x)}; });
 }
 
 bool keeps_bytes(const CheckpointTensor& tensor) {

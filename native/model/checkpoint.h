@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/half.h"
 #include "format/tensor.h"
 #include "model/description.h"
 #include "model/family.h"
@@ -44,11 +45,12 @@ struct CheckpointFile {
 std::vector<CheckpointFile> open_checkpoint(const std::vector<std::string>& paths, const ModelDescription& description,
                                             const Family& family);
 
-/// Whether `read_values` would only copy the bytes: float32, aligned, in the order that is asked for.
-bool lies_ready(const CheckpointTensor& tensor, bool transposed);
+/// Whether `read_values` would only copy the bytes: of that type, aligned, in the order that is asked for.
+bool lies_ready(const CheckpointTensor& tensor, DataType type, bool transposed);
 
-/// The tensor as float32, in the order of its shape or, `transposed`, of [shape[1], shape[0]].
+/// The tensor as float32 or bfloat16, in the order of its shape or, `transposed`, of [shape[1], shape[0]].
 void read_values(const CheckpointTensor& tensor, bool transposed, std::span<float> out);
+void read_values(const CheckpointTensor& tensor, bool transposed, std::span<Bfloat16> out);
 
 /// Whether a tensor's bytes are in a safetensors file as they are here; otherwise `bytes_when_saved` makes them.
 bool keeps_bytes(const CheckpointTensor& tensor);

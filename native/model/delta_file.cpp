@@ -66,7 +66,8 @@ class DeltaReader {
   }
 
   [[nodiscard]] WeightDelta read_layer(std::size_t layer, std::size_t tensors) const {
-    const ConstMatrixView<float> weight = model_.weights().original_down(layer);
+    const ReadableWeight readable = model_.weights().original_down(layer);
+    const ConstMatrixView<float> weight = readable.view;
     const std::string prefix = prefix_of(layer);
     WeightDelta delta;
     delta.rows = weight.rows;
@@ -122,7 +123,8 @@ void write_delta(Transformer& model, const std::string& path, std::span<const st
   Backend& backend = model.backend();
   std::map<std::size_t, WeightDelta> deltas;
   for (const std::size_t layer : layers) {
-    const ConstMatrixView<float> original = model.weights().original_down(layer);
+    const ReadableWeight readable = model.weights().original_down(layer);
+    const ConstMatrixView<float> original = readable.view;
     if (original.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
       throw Error(ErrorCode::invalid_argument, "A weight of " + shape_of(original) + " is too large for a delta");
     std::vector<double> drift;
@@ -133,7 +135,7 @@ void write_delta(Transformer& model, const std::string& path, std::span<const st
       drift = download<double>(backend, known->second);
     }
     deltas.emplace(layer, delta_between(original.rows, original.cols, download<float>(backend, original),
-                                        download<float>(backend, model.weights().blocks.at(layer).down.weight), drift));
+                                        download<float>(backend, model.weights().down(layer).view), drift));
   }
   std::vector<TensorToWrite> tensors;
   for (const auto& [layer, delta] : deltas) append(tensors, layer, delta);
@@ -144,7 +146,7 @@ void change_by_delta(Transformer& model, const std::string& path, DeltaDirection
   const std::map<std::size_t, WeightDelta> deltas = DeltaReader(path, model).read();
   std::map<std::size_t, Matrix<float>> weights;
   for (const auto& [layer, delta] : deltas) {
-    std::vector<float> weight = download<float>(model.backend(), model.weights().blocks.at(layer).down.weight);
+    std::vector<float> weight = download<float>(model.backend(), model.weights().down(layer).view);
     change(delta, direction, weight);
     weights.emplace(layer, upload<float>(model.backend(), weight, delta.rows, delta.cols));
   }

@@ -8,14 +8,20 @@ namespace lyaplock {
 namespace {
 
 void apply(Backend& backend, const Linear& linear, ConstMatrixView<float> x, float beta, MatrixView<float> out) {
-  backend.gemm(Transpose::no, Transpose::yes, 1.0F, x, linear.weight, beta, out);
+  if (linear.half_weight.empty())
+    backend.gemm(Transpose::no, Transpose::yes, 1.0F, x, linear.weight, beta, out);
+  else
+    backend.gemm(Transpose::no, Transpose::yes, 1.0F, x, linear.half_weight, beta, out);
   if (!linear.bias.empty()) backend.add_bias(linear.bias, out);
 }
 
 /// x_gradient = out_gradient * weight + beta * x_gradient.
 void apply_backward(Backend& backend, const Linear& linear, ConstMatrixView<float> out_gradient, float beta,
                     MatrixView<float> x_gradient) {
-  backend.gemm(Transpose::no, Transpose::no, 1.0F, out_gradient, linear.weight, beta, x_gradient);
+  if (linear.half_weight.empty())
+    backend.gemm(Transpose::no, Transpose::no, 1.0F, out_gradient, linear.weight, beta, x_gradient);
+  else
+    backend.gemm(Transpose::no, Transpose::no, 1.0F, out_gradient, linear.half_weight, beta, x_gradient);
 }
 
 /// Dense rows of several heads as rows of one.
@@ -56,10 +62,10 @@ AttentionGradients::AttentionGradients(Backend& backend, const ModelDescription&
       projected_key(backend, model.head_norms ? capacity : 0, model.key_value_heads * model.head_width) {}
 
 std::unique_ptr<Transformer> Transformer::load(std::shared_ptr<Backend> backend, const ModelDescription& description,
-                                               const std::vector<std::string>& paths,
+                                               const std::vector<std::string>& paths, WeightType type,
                                                const Cancellation& cancellation) {
   std::unique_ptr<Transformer> model(new Transformer(backend, description));
-  model->weights_ = Weights::load(std::move(backend), description, paths, cancellation);
+  model->weights_ = Weights::load(std::move(backend), description, paths, type, cancellation);
   if (model->weights_->family.gated != (description.activation == Activation::silu))
     throw Error(ErrorCode::model_format,
                 "The family " + description.family +
@@ -119,7 +125,10 @@ void Transformer::norm_backward(const NormWeights& norm, ConstMatrixView<float> 
 }
 
 void Transformer::embed(std::span<const std::int32_t> tokens, const RowLayout& layout, MatrixView<float> x) const {
-  backend_->gather_rows(weights_->embedding, tokens, x);
+  if (weights_->half_embedding.empty())
+    backend_->gather_rows(weights_->embedding, tokens, x);
+  else
+    backend_->gather_rows(weights_->half_embedding, tokens, x);
   if (weights_->family.positions != Positions::learned) return;
   Matrix<float> positions(*backend_, x.rows, x.cols);
   backend_->gather_rows(weights_->position_embedding, layout.positions, positions);

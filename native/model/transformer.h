@@ -61,7 +61,8 @@ struct AttentionPrefix {
 class Transformer {
  public:
   static std::unique_ptr<Transformer> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
-                                           const std::vector<std::string>& paths, const Cancellation& cancellation);
+                                           const std::vector<std::string>& paths, WeightType type,
+                                           const Cancellation& cancellation);
 
   [[nodiscard]] const ModelDescription& description() const { return description_; }
   [[nodiscard]] Weights& weights() { return *weights_; }

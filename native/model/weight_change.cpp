@@ -8,7 +8,8 @@ namespace {
 
 template <class T>
 void check(Transformer& model, std::size_t layer, ConstMatrixView<T> matrix) {
-  const ConstMatrixView<float> original = model.weights().original_down(layer);
+  const ReadableWeight readable = model.weights().original_down(layer);
+  const ConstMatrixView<float> original = readable.view;
   if (matrix.rows != original.rows || matrix.cols != original.cols)
     throw Error(ErrorCode::shape, "The down-projection of layer " + std::to_string(layer) + " is " +
                                       shape_of(original) + "; received " + shape_of(matrix));
@@ -25,7 +26,7 @@ void check_finite(Transformer& model, std::size_t layer, ConstMatrixView<float> 
 void set_drift(Transformer& model, std::size_t layer, ConstMatrixView<double> drift) {
   check(model, layer, drift);
   Matrix<float> weight(model.backend(), drift.rows, drift.cols);
-  model.backend().add_rounded(model.weights().original_down(layer), drift, weight);
+  model.backend().add_rounded(model.weights().original_down(layer).view, drift, weight);
   set_weight(model, layer, weight);
 }
 
@@ -37,8 +38,8 @@ void set_weight(Transformer& model, std::size_t layer, ConstMatrixView<float> we
 
 WeightChange weight_change_of(Transformer& model, std::size_t layer) {
   Backend& backend = model.backend();
-  const ConstMatrixView<float> original = model.weights().original_down(layer);
-  const ConstMatrixView<float> current = model.weights().blocks.at(layer).down.weight;
+  const ReadableWeight original_weight = model.weights().original_down(layer), weight = model.weights().down(layer);
+  const ConstMatrixView<float> original = original_weight.view, current = weight.view;
   WeightChange change{.norm = 0,
                       .original_norm = std::sqrt(backend.dot(original, original)),
                       .changed = 0,

@@ -1,5 +1,8 @@
 #include "model/weights.h"
 
+#include <type_traits>
+#include <utility>
+
 namespace lyaplock {
 
 namespace {
@@ -15,15 +18,31 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
 /// Finds tensors by name and brings them to the backend.
 class WeightReader {
  public:
-  WeightReader(Weights& weights, Backend& backend) : weights_(weights), backend_(backend) {
+  WeightReader(Weights& weights, WeightType type, Backend& backend)
+      : weights_(weights), type_(type), backend_(backend) {
     const std::string embedding = std::string(weights.family.embedding) + ".weight";
     if (find(std::string(weights.family.prefix) + embedding).tensor != nullptr) prefix_ = weights.family.prefix;
   }
 
   [[nodiscard]] std::string full_name(const std::string& name) const { return prefix_ + name; }
 
-  /// A tensor of the given shape, as a matrix: one dimension is a row.
-  ConstMatrixView<float> read(const std::string& name, const std::vector<std::size_t>& shape, bool transposed = false) {
+  /// A tensor of the given shape, as a float32 matrix: one dimension is a row.
+  ConstMatrixView<float> read(const std::string& name, const std::vector<std::size_t>& shape) {
+    return read_as<float>(name, shape, false);
+  }
+
+  /// A matrix [rows, cols], or the transpose of what the checkpoint has, in the type in which weights are held.
+  Linear matrix(const std::string& name, const std::vector<std::size_t>& shape, bool transposed = false) {
+    Linear linear;
+    if (type_ == WeightType::float32)
+      linear.weight = read_as<float>(name, shape, transposed);
+    else
+      linear.half_weight = read_as<Bfloat16>(name, shape, transposed);
+    return linear;
+  }
+
+  template <class T>
+  ConstMatrixView<T> read_as(const std::string& name, const std::vector<std::size_t>& shape, bool transposed) {
     const Place found = find(name);
     if (found.tensor == nullptr)
       throw Error(ErrorCode::model_format, "The checkpoint has no tensor \"" + name + "\", looked for in " + places());
@@ -36,22 +55,22 @@ class WeightReader {
     if (transposed) std::swap(rows, cols);
 
     std::shared_ptr<const void> host;
-    if (lies_ready(tensor, transposed)) {
+    constexpr DataType type = std::is_same_v<T, float> ? DataType::float32 : DataType::bfloat16;
+    if (lies_ready(tensor, type, transposed)) {
       host = std::shared_ptr<const void>(found.file->memory, tensor.stored.bytes.data());
     } else {
       // Every element is about to be written.
-      std::shared_ptr<float[]> values = std::make_shared_for_overwrite<float[]>(rows * cols);
-      read_values(tensor, transposed, {values.get(), rows * cols});
+      std::shared_ptr<T[]> values = std::make_shared_for_overwrite<T[]>(rows * cols);
+      read_values(tensor, transposed, std::span<T>(values.get(), rows * cols));
       host = std::move(values);
     }
-    weights_.owners_.push_back(backend_.adopt(std::move(host), rows * cols * sizeof(float)));
-    return {static_cast<const float*>(weights_.owners_.back().get()), rows, cols};
+    weights_.owners_.push_back(backend_.adopt(std::move(host), rows * cols * sizeof(T)));
+    return {static_cast<const T*>(weights_.owners_.back().get()), rows, cols};
   }
 
   Linear linear(const std::string& name, std::size_t out, std::size_t in, bool bias) {
     const Family& family = weights_.family;
-    Linear linear;
-    linear.weight = family.transposed ? read(name + ".weight", {in, out}, true) : read(name + ".weight", {out, in});
+    Linear linear = family.transposed ? matrix(name + ".weight", {in, out}, true) : matrix(name + ".weight", {out, in});
     if (bias) linear.bias = read(name + ".bias", {out});
     return linear;
   }
@@ -78,8 +97,13 @@ class WeightReader {
     } else {
       const Linear all = linear(name(family.query_key_value), query_width + 2 * key_width, m, model.attention_bias);
       const auto part = [&](std::size_t begin, std::size_t count) {
-        return Linear{all.weight.row_range(begin, count),
-                      all.bias.empty() ? all.bias : all.bias.column_range(begin, count)};
+        Linear rows;
+        if (all.half_weight.empty())
+          rows.weight = all.weight.row_range(begin, count);
+        else
+          rows.half_weight = all.half_weight.row_range(begin, count);
+        if (!all.bias.empty()) rows.bias = all.bias.column_range(begin, count);
+        return rows;
       };
       block.query = part(0, query_width);
       block.key = part(query_width, key_width);
@@ -115,21 +139,25 @@ class WeightReader {
   }
 
   Weights& weights_;
+  WeightType type_;
   Backend& backend_;
   std::string prefix_;
 };
 
 std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const ModelDescription& description,
-                                       const std::vector<std::string>& paths, const Cancellation& cancellation) {
+                                       const std::vector<std::string>& paths, WeightType type,
+                                       const Cancellation& cancellation) {
   description.validate();
   const Family& family = family_named(description.family);
   std::unique_ptr<Weights> weights(new Weights(backend, family));
   weights->files_ = open_checkpoint(paths, description, family);
 
-  WeightReader reader(*weights, *backend);
+  WeightReader reader(*weights, type, *backend);
   const std::size_t m = description.width;
   const std::string embedding = reader.full_name(std::string(family.embedding)) + ".weight";
-  weights->embedding = reader.read(embedding, {description.vocabulary, m});
+  const Linear embedded = reader.matrix(embedding, {description.vocabulary, m});
+  weights->embedding = embedded.weight;
+  weights->half_embedding = embedded.half_weight;
   if (family.positions == Positions::learned)
     weights->position_embedding =
         reader.read(reader.full_name(std::string(family.position_embedding)) + ".weight", {description.positions, m});
@@ -137,14 +165,13 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
     cancellation.check();
     weights->blocks.push_back(reader.block(description, layer));
     weights->down_names_.push_back(reader.full_name(family.in_block(layer, family.down)) + ".weight");
-    weights->original_down_.push_back(weights->blocks.back().down.weight);
+    weights->original_down_.push_back(weights->blocks.back().down);
   }
   weights->edited_down_.resize(description.layers);
   weights->replaced_down_.resize(description.layers);
   weights->final_norm = reader.norm(reader.full_name(std::string(family.final_norm)), m);
   const std::string head(family.head);
-  weights->head.weight =
-      description.tied_head ? weights->embedding : reader.read(head + ".weight", {description.vocabulary, m});
+  weights->head = description.tied_head ? embedded : reader.matrix(head + ".weight", {description.vocabulary, m});
   if (description.head_bias) weights->head.bias = reader.read(head + ".bias", {description.vocabulary});
   return weights;
 }
@@ -152,19 +179,34 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
 MatrixView<float> Weights::editable_down(std::size_t layer) {
   Matrix<float>& edited = edited_down_.at(layer);
   if (edited.empty()) {
-    const ConstMatrixView<float> original = original_down_[layer];
-    edited = Matrix<float>(*backend_, original.rows, original.cols);
-    backend_->copy(original, edited);
-    blocks[layer].down.weight = edited.view();
+    const ReadableWeight original = original_down(layer);
+    Matrix<float> copy(*backend_, original.view.rows, original.view.cols);
+    backend_->copy(original.view, copy);
+    edited = std::move(copy);
+    use(layer, edited);
   }
   return edited.view();
+}
+
+/// A float32 weight, for a layer's forward pass.
+void Weights::use(std::size_t layer, const Matrix<float>& weight) {
+  blocks[layer].down.weight = weight.view();
+  blocks[layer].down.half_weight = {};
+}
+
+ReadableWeight Weights::readable(const Linear& linear) const {
+  if (linear.half_weight.empty()) return {{}, linear.weight};
+  ReadableWeight readable{Matrix<float>(*backend_, linear.half_weight.rows, linear.half_weight.cols), {}};
+  backend_->convert(linear.half_weight, readable.memory);
+  readable.view = std::as_const(readable.memory).view();
+  return readable;
 }
 
 void Weights::replace_original(std::size_t layer, Matrix<float> weight) {
   edited_down_.at(layer) = {};
   replaced_down_[layer] = std::move(weight);
-  original_down_[layer] = replaced_down_[layer].view();
-  blocks[layer].down.weight = replaced_down_[layer].view();
+  use(layer, replaced_down_[layer]);
+  original_down_[layer] = blocks[layer].down;
 }
 
 }  // namespace lyaplock

@@ -17,7 +17,18 @@ namespace lyaplock {
 /// y = x weight^T + bias: weight [out, in] whatever the checkpoint stores, bias [1, out] or empty.
 struct Linear {
   ConstMatrixView<float> weight;
+  ConstMatrixView<Bfloat16> half_weight;  // in place of `weight`
   ConstMatrixView<float> bias;
+};
+
+/// How weights are held in memory; all arithmetic is float32. Norms, biases, learned positions and edited matrices are
+/// float32 in any case.
+enum class WeightType { float32, bfloat16 };
+
+/// A weight as float32, for reading: where it is not held so, in memory of its own.
+struct ReadableWeight {
+  Matrix<float> memory;
+  ConstMatrixView<float> view;
 };
 
 /// Scale and, for LayerNorm, shift; [1, m] each.
@@ -44,17 +55,20 @@ struct SavedMatrix {
   double rounding;  // what rounding to that type changed of it, Frobenius
 };
 
-/// Everything in a checkpoint that a forward pass reads. Float32 tensors in our orientation stay in the mapped file;
-/// others are converted, and GPT-2's transposed, when they are read.
+/// Everything in a checkpoint that a forward pass reads. Tensors of the type that is held, in our orientation, stay in
+/// the mapped file; others are converted (rounded to nearest, where that is narrower), and GPT-2's transposed, when
+/// they are read.
 class Weights {
  public:
   /// Opens the files of one checkpoint. ErrorCode::model_format names a weight that is missing or whose shape is not
   /// what the description says; weights no family knows are left alone.
   static std::unique_ptr<Weights> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
-                                       const std::vector<std::string>& paths, const Cancellation& cancellation);
+                                       const std::vector<std::string>& paths, WeightType type,
+                                       const Cancellation& cancellation);
 
   const Family& family;
   ConstMatrixView<float> embedding;           // [vocabulary, m]
+  ConstMatrixView<Bfloat16> half_embedding;   // in its place
   ConstMatrixView<float> position_embedding;  // [positions, m], or empty
   std::vector<BlockWeights> blocks;
   NormWeights final_norm;
@@ -62,7 +76,9 @@ class Weights {
 
   /// What a down-projection's drift is counted from, [m, d]: the checkpoint's weight, or what `replace_original` put in
   /// its place.
-  [[nodiscard]] ConstMatrixView<float> original_down(std::size_t layer) const { return original_down_.at(layer); }
+  [[nodiscard]] ReadableWeight original_down(std::size_t layer) const { return readable(original_down_.at(layer)); }
+  /// That in use, [m, d].
+  [[nodiscard]] ReadableWeight down(std::size_t layer) const { return readable(blocks.at(layer).down); }
   /// Memory for that layer's weight to be changed in, made on first use with the original in it.
   MatrixView<float> editable_down(std::size_t layer);
   [[nodiscard]] bool edited(std::size_t layer) const { return !edited_down_.at(layer).empty(); }
@@ -79,6 +95,9 @@ class Weights {
  private:
   Weights(std::shared_ptr<Backend> backend, const Family& family) : family(family), backend_(std::move(backend)) {}
 
+  [[nodiscard]] ReadableWeight readable(const Linear& linear) const;
+  void use(std::size_t layer, const Matrix<float>& weight);
+
   [[nodiscard]] bool differs_from_checkpoint(std::size_t layer) const {
     return edited(layer) || !replaced_down_[layer].empty();
   }
@@ -87,7 +106,7 @@ class Weights {
   std::vector<CheckpointFile> files_;
   std::vector<std::shared_ptr<const void>> owners_;  // of everything viewed above
   std::vector<std::string> down_names_;
-  std::vector<ConstMatrixView<float>> original_down_;
+  std::vector<Linear> original_down_;
   std::vector<Matrix<float>> edited_down_, replaced_down_;  // empty where that did not happen
   friend class WeightReader;
 };

@@ -10,7 +10,7 @@ import {
 } from "../run/index.js";
 import {
   addCommonOptions,
-  addDeltaOptions,
+  addLoadingOptions,
   type CommonOptions,
   layersOption,
   modelOption,
@@ -64,7 +64,7 @@ export function addMomentsCommand(program: Command, runtime: Runtime): void {
     .addOption(alone("--list", "list what is in the cache"))
     .addOption(alone("--verify", "compare the cache with its checksums, and set aside what is damaged"))
     .addOption(alone("--prune", "remove from the cache all that is damaged, unfinished or left over"));
-  addCommonOptions(addDeltaOptions(command)).action(async (options: MomentsCommandOptions) => {
+  addCommonOptions(addLoadingOptions(command)).action(async (options: MomentsCommandOptions) => {
     if (options.list) return list(options, runtime);
     if (options.verify) return verify(options, runtime);
     if (options.prune) return prune(options, runtime);

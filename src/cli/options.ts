@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { WeightType } from "../native/addon.js";
 import type { MethodName } from "../run/index.js";
 
 /** Options of every command. */
@@ -34,14 +35,21 @@ export interface ModelOptions {
   model: string;
   applyDelta?: string[];
   removeDelta?: string[];
+  weights?: WeightType;
 }
 
 export function addModelOption(command: Command): Command {
-  return addDeltaOptions(command.addOption(modelOption().makeOptionMandatory()));
+  return addLoadingOptions(command.addOption(modelOption().makeOptionMandatory()));
 }
 
-export function addDeltaOptions(command: Command): Command {
+export function addLoadingOptions(command: Command): Command {
   return command
+    .addOption(
+      new Option(
+        "--weights <type>",
+        "how weights are held in memory; bf16 takes half of it, and rounds what is not bfloat16 (default: f32)",
+      ).choices(["f32", "bf16"]),
+    )
     .option(
       "--apply-delta <file...>",
       "edits to put on the model, written by edit --delta: the edited weights to the bit",

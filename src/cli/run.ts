@@ -3,8 +3,8 @@ import type { SaveType } from "../model/index.js";
 import { isResumable, runExperiment } from "../run/index.js";
 import {
   addCommonOptions,
-  addDeltaOptions,
   addEditingOptions,
+  addLoadingOptions,
   dtypeOption,
   type EditingOptions,
   type ModelOptions,
@@ -38,7 +38,7 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .addOption(new Option("--edits <n>", "facts to edit (default: all of the dataset)").argParser(positiveInteger))
     .option("--metrics-before", "evaluate the unedited model too")
     .addOption(dtypeOption());
-  addCommonOptions(addEditingOptions(addDeltaOptions(command)))
+  addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
     .action(async (options: RunOptions) => {
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {

@@ -34,7 +34,7 @@ export class MomentsPlace {
    */
   static async of(model: LanguageModel, textFiles: readonly string[], from: CollectedFrom): Promise<MomentsPlace> {
     const { maxLength = model.config.positions, tokens = "all", precision = "float64" } = from;
-    const identity = [VERSION, await model.contentHash(), await hashChangedWeights(model)];
+    const identity = [VERSION, await model.computedHash(), await hashChangedWeights(model)];
     identity.push(await contentHash(textFiles), maxLength, tokens, precision);
     return new MomentsPlace(sha256(identity.join("\n")));
   }

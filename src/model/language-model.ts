@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { contentHash } from "../base/content-hash.js";
 import { LyaplockError } from "../errors.js";
-import type { FloatType, NativeMatrix, NativeModel, SavedMatrix } from "../native/addon.js";
+import type { FloatType, NativeMatrix, NativeModel, SavedMatrix, WeightType } from "../native/addon.js";
 import { call } from "../native/index.js";
 import type { ModelConfig } from "./config.js";
 import { type ModelDelta, writeDelta } from "./delta.js";
@@ -20,6 +21,7 @@ export interface LanguageModelParts {
   config: ModelConfig;
   tokenizer: Tokenizer;
   native: NativeModel;
+  weights: WeightType;
   /** The files that make the model what it is: its configuration and weights. */
   files: string[];
   /** What `save` puts beside the weights: what is in a directory, or documents. */
@@ -47,18 +49,21 @@ export class LanguageModel {
   readonly native: NativeModel;
   /** Deltas it was loaded with, in order. */
   readonly deltas: readonly ModelDelta[];
+  /** How its weights are held. */
+  readonly weights: WeightType;
   private readonly files: string[];
   private readonly companions: string | ModelDocuments;
   private hash: Promise<string> | undefined;
 
   constructor(parts: LanguageModelParts) {
-    const { name, source, directory, config, tokenizer, native, files, companions, deltas, hash } = parts;
+    const { name, source, directory, config, tokenizer, native, weights, files, companions, deltas, hash } = parts;
     this.name = name;
     this.source = source;
     this.directory = directory;
     this.config = config;
     this.tokenizer = tokenizer;
     this.native = native;
+    this.weights = weights;
     this.files = files;
     this.companions = companions;
     this.deltas = deltas;
@@ -69,6 +74,12 @@ export class LanguageModel {
   contentHash(): Promise<string> {
     this.hash ??= contentHash(this.files);
     return this.hash;
+  }
+
+  /** Of what it computes: `contentHash`, and another one where weights are held in another type than float32. */
+  async computedHash(): Promise<string> {
+    const hash = await this.contentHash();
+    return this.weights === "f32" ? hash : createHash("sha256").update(`${hash} ${this.weights}`).digest("hex");
   }
 
   /**

@@ -3,6 +3,7 @@ import path from "node:path";
 import { throwIfAborted } from "../base/abort.js";
 import { contentHash } from "../base/content-hash.js";
 import { LyaplockError } from "../errors.js";
+import type { WeightType } from "../native/addon.js";
 import { addon, call } from "../native/index.js";
 import { builtinDirectory } from "./builtin.js";
 import { changeByDelta, type ModelDelta } from "./delta.js";
@@ -11,13 +12,18 @@ import { GgufSource } from "./gguf/source.js";
 import { fetchConfig, fetchModel, type HubOptions } from "./hub.js";
 import { type HubName, parseHubName } from "./hub-name.js";
 import { LanguageModel } from "./language-model.js";
-import { findNamedModel, NAMED_MODELS } from "./named-models.js";
+import { findNamedModel, isNamedModel, NAMED_MODELS } from "./named-models.js";
 import type { ModelSource } from "./source.js";
 
 const BUILTIN = "builtin:";
 
 /** Progress and notes are those of a download from a hub. */
 export interface LoadOptions extends HubOptions {
+  /**
+   * How weights are held. "bf16" takes half the memory and is exact for a checkpoint in bfloat16, whose weights then stay in the
+   * mapped file; those of another are rounded. Default "f32".
+   */
+  weights?: WeightType | undefined;
   /** Files that `saveDelta` wrote, put on in this order, after `removeDelta`. */
   applyDelta?: readonly string[] | undefined;
   /** Files that `saveDelta` wrote, taken off in this order. */
@@ -25,7 +31,7 @@ export interface LoadOptions extends HubOptions {
 }
 
 /**
- * Loads a model for editing, in float32.
+ * Loads a model for editing; all arithmetic is float32.
  *
  * @param source "builtin:atlas"; the name of a model that `getModel` has put into the cache, "smollm2-135m"; a GGUF file; a
  *   directory as transformers' save_pretrained writes it (config.json, safetensors, tokenizer.json, tokenizer_config.json); or
@@ -35,13 +41,13 @@ export interface LoadOptions extends HubOptions {
  *   ERR_DELTA for a delta that was made for another model, or is applied already, or is not there to be removed
  */
 export async function loadModel(source: string, options: LoadOptions = {}): Promise<LanguageModel> {
-  const { applyDelta = [], removeDelta = [], signal } = options;
+  const { weights = "f32", applyDelta = [], removeDelta = [], signal } = options;
   const found = await locate(source, fetchModel, options);
   const { name, directory, config } = found;
   const weightFiles = await found.weightFiles();
   const tokenizer = await found.tokenizer();
   const [files, companions] = [await found.files(), await found.companions()];
-  const native = await call((cancellation) => addon().loadModel(config, weightFiles, cancellation), signal);
+  const native = await call((cancellation) => addon().loadModel(config, weightFiles, weights, cancellation), signal);
   const deltas: ModelDelta[] = [
     ...removeDelta.map((file) => ({ direction: "remove" as const, path: path.resolve(file) })),
     ...applyDelta.map((file) => ({ direction: "apply" as const, path: path.resolve(file) })),
@@ -54,7 +60,7 @@ export async function loadModel(source: string, options: LoadOptions = {}): Prom
       hash = await changeByDelta({ native, layers: config.layers, base }, delta);
     }
     const place = { name, source: found.source, directory };
-    return new LanguageModel({ ...place, config, tokenizer, native, files, companions, deltas, hash });
+    return new LanguageModel({ ...place, config, tokenizer, native, weights, files, companions, deltas, hash });
   } catch (error) {
     native.dispose();
     throw error;
@@ -70,7 +76,7 @@ async function locate(source: string, fetch: typeof fetchModel, options: HubOpti
   if (source.startsWith(BUILTIN)) {
     return DirectorySource.open({ name: source, source }, builtinDirectory(source.slice(BUILTIN.length)));
   }
-  if (Object.hasOwn(NAMED_MODELS, source)) {
+  if (isNamedModel(source)) {
     return GgufSource.open({ name: source, source }, await findNamedModel(source));
   }
   const hubName = parseHubName(source);

@@ -29,6 +29,10 @@ export const NAMED_MODELS: Readonly<Record<string, NamedModel>> = {
   },
 };
 
+export function isNamedModel(name: string): boolean {
+  return Object.hasOwn(NAMED_MODELS, name);
+}
+
 /** Where a named model lies once it was got. @throws ERR_INVALID_ARGUMENT for a name that is not known */
 export function namedModelPath(name: string): string {
   namedModel(name);
@@ -37,7 +41,7 @@ export function namedModelPath(name: string): string {
 
 /** @throws ERR_INVALID_ARGUMENT for a name that is not known */
 export function namedModel(name: string): NamedModel {
-  const model = Object.hasOwn(NAMED_MODELS, name) ? NAMED_MODELS[name] : undefined;
+  const model = isNamedModel(name) ? NAMED_MODELS[name] : undefined;
   if (model !== undefined) return model;
   const known = Object.keys(NAMED_MODELS).join(", ");
   throw new LyaplockError("ERR_INVALID_ARGUMENT", `there is no model of the name "${name}"; there is ${known}`);

@@ -34,6 +34,9 @@ export interface NativeCancellation {
   cancel(): void;
 }
 
+/** How weights are held in memory; arithmetic is float32, and edited matrices are, in any case. */
+export type WeightType = "f32" | "bf16";
+
 /** How positions turn the first `width` entries of every head of a query or key (native/model/rotary_frequencies.h). */
 export type RotaryPositions = { width: number; base: number } & (
   | { scaling: "none" }
@@ -411,7 +414,12 @@ export interface NativeAddon {
   allocateMatrix(rows: number, cols: number, type: "float32" | "float64"): Promise<NativeMatrix>;
   /** Maps the files, safetensors or one GGUF file, and reads the weights. Names and shapes are checked against the
    * description. */
-  loadModel(description: ModelDescription, files: string[], cancellation?: NativeCancellation): Promise<NativeModel>;
+  loadModel(
+    description: ModelDescription,
+    files: string[],
+    weights: WeightType,
+    cancellation?: NativeCancellation,
+  ): Promise<NativeModel>;
   createSecondMoment(width: number, precision: MomentPrecision): Promise<NativeSecondMoment>;
   /** One that goes on from a sum [d, d], symmetric, over `count` keys. */
   createSecondMomentFromSum(sum: NativeMatrix, count: number, precision: MomentPrecision): Promise<NativeSecondMoment>;

@@ -1,6 +1,7 @@
 import type { HubOptions } from "../model/hub.js";
 import type { LanguageModel } from "../model/language-model.js";
 import { loadModel } from "../model/load.js";
+import type { WeightType } from "../native/addon.js";
 import type { RunEvents } from "./events.js";
 
 /** Which model a command works on. */
@@ -10,6 +11,8 @@ export interface ModelChoice {
   /** Deltas to put on it, and to take off it before; none where null. */
   applyDelta?: string[] | null | undefined;
   removeDelta?: string[] | null | undefined;
+  /** How weights are held. Default "f32". */
+  weights?: WeightType | undefined;
 }
 
 /** What a download from a hub tells. */
@@ -30,13 +33,14 @@ export function downloadEvents({ onProgress, onNote }: RunEvents): Pick<HubOptio
 
 /** Loads it; what that takes is told. */
 export function openModel(
-  { model, applyDelta, removeDelta }: ModelChoice,
+  { model, applyDelta, removeDelta, weights }: ModelChoice,
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
   return loadModel(model, {
     applyDelta: applyDelta ?? [],
     removeDelta: removeDelta ?? [],
+    weights,
     signal,
     ...downloadEvents(events),
   });

@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { LyaplockError } from "../errors.js";
 import { parseHubName } from "../model/hub-name.js";
 import type { SaveType } from "../model/language-model.js";
+import { isNamedModel } from "../model/named-models.js";
+import type { WeightType } from "../native/addon.js";
 
 /** What a run can be asked. What is left out takes its default, or on resuming what the run was asked at first. */
 export interface ExperimentOptions {
@@ -14,6 +16,8 @@ export interface ExperimentOptions {
   /** Files of deltas to put on the model, and to take off it before. */
   applyDelta?: string[];
   removeDelta?: string[];
+  /** How the model's weights are held. Default "f32". */
+  weights?: WeightType;
   /** "atlas" or "counterfact:FILE". */
   dataset?: string;
   method?: MethodName;
@@ -48,6 +52,7 @@ export interface RunRequest {
   model: string;
   applyDelta: string[] | null;
   removeDelta: string[] | null;
+  weights: WeightType;
   dataset: string;
   method: MethodName;
   /** null: all records. */
@@ -69,6 +74,7 @@ export interface RunRequest {
 const defaults = {
   applyDelta: null,
   removeDelta: null,
+  weights: "f32",
   method: "lyaplock",
   edits: null,
   batch: 100,
@@ -161,7 +167,8 @@ function given(options: ExperimentOptions): Partial<RunRequest> {
 }
 
 function absoluteModel(source: string): string {
-  return source.startsWith("builtin:") || parseHubName(source) !== undefined ? source : resolve(source);
+  const isName = source.startsWith("builtin:") || isNamedModel(source) || parseHubName(source) !== undefined;
+  return isName ? source : resolve(source);
 }
 
 function absoluteDataset(spec: string): string {

@@ -13,7 +13,6 @@ import { logitsInTensorflow } from "../support/tfjs-llama.js";
 
 describe("the gradient to a value", () => {
   it.each([0, 2, 4])("is what TensorFlow.js derives, at layer %i", async (layer) => {
-    tf.env().set("IS_TEST", true); // else it advises another package on stderr
     await tf.setBackend("cpu");
     const model = await tinyModel("tiny-llama");
     const weights = await readTensors(officialPath("tiny-llama", "model", "model.safetensors"));

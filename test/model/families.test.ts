@@ -17,7 +17,7 @@ describe.each(["llama-3.1", "llama-biases", "mistral", "qwen2", "qwen3"])("a mod
   const load = async () => {
     const config = await readModelConfig(path.join(directory, name, "config.json"));
     const files = [path.join(directory, name, "model.safetensors")];
-    const native = await call((cancellation) => addon().loadModel(config, files, cancellation));
+    const native = await call((cancellation) => addon().loadModel(config, files, "f32", cancellation));
     const expected = await readTensors(path.join(directory, name, "expected.safetensors"));
     return { native, of: (tensor: string) => expected.get(tensor)!.values };
   };
