@@ -59,7 +59,7 @@ function run(program, args, stdio) {
     stdio,
     env: {
       ...process.env,
-      ASAN_OPTIONS: "exitcode=99:allocator_may_return_null=1:detect_leaks=1",
+      ASAN_OPTIONS: "allocator_may_return_null=1:detect_leaks=1:quarantine_size_mb=16",
       UBSAN_OPTIONS: "print_stacktrace=1",
     },
   });

@@ -109,6 +109,7 @@ describe("a GGUF file that is not as it should be", () => {
     ["with more layers than it has", { "llama.block_count": { u32: 7 } }, "ERR_MODEL_FORMAT", ["layers.6"]],
     ["with heads that do not fit", { "llama.attention.head_count_kv": { u32: 3 } }, "ERR_MODEL_FORMAT", ["3"]],
     ["with experts", { "llama.expert_count": { u32: 8 } }, "ERR_UNSUPPORTED", ["experts"]],
+    ["in several parts", { "split.count": { u32: 3 } }, "ERR_UNSUPPORTED", ["3 parts", "llama-gguf-split"]],
     ["rotated in part", { "llama.rope.dimension_count": { u32: 8 } }, "ERR_UNSUPPORTED", ["rope.dimension_count"]],
   ])("%s is refused", async (_, change, code, parts) => {
     const file = await writeTinyGguf("tiny-llama", await temporaryDirectory(), { change });
