@@ -40,7 +40,7 @@ Arrangement arrangement_of(const std::string& architecture, const ModelDescripti
 CheckpointFile gguf_checkpoint(const std::string& path, const ModelDescription& description, const Family& family) {
   const auto file = GgufFile::open(path);
   const std::string architecture = file->architecture();
-  // transformers reads safetensors files that say so.
+  // What transformers looks for in a safetensors file.
   CheckpointFile checkpoint{path, "model.safetensors", file, {}, {{"format", "pt"}}};
   for (const auto& [gguf_name, tensor] : file->tensors()) {
     const auto name = checkpoint_name(family, gguf_name);

@@ -27,6 +27,8 @@ constexpr std::array names_in_blocks = {
     Name{"attn_q", &Family::query},
     Name{"attn_k", &Family::key},
     Name{"attn_v", &Family::value},
+    Name{"attn_q_norm", &Family::query_norm},
+    Name{"attn_k_norm", &Family::key_norm},
     Name{"attn_output", &Family::attention_output},
     Name{"ffn_norm", &Family::feed_forward_norm},
     Name{"ffn_gate", &Family::gate},

@@ -26,12 +26,13 @@ export function addModelsCommand(program: Command, runtime: Runtime): void {
 }
 
 async function get(name: string, options: CommonOptions, runtime: Runtime): Promise<void> {
-  runtime.onStopped = async () => "Nothing was kept; the same command begins again.";
+  runtime.onStopped = async () => "The same command begins the download again.";
   const got = await getModel(name, {
     onProgress: (done, of) => {
       const megabytes = { done: Math.round(done / MEGABYTE), of: of && Math.round(of / MEGABYTE), unit: "MB" };
       runtime.progress.onProgress({ stage: `download of ${name}`, ...megabytes });
     },
+    onWait: runtime.progress.onNote,
     signal: runtime.signal,
   });
   const state = got.downloaded ? "is now" : "was already";

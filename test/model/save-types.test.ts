@@ -40,7 +40,11 @@ const dtypeOf = async (directory: string) =>
   JSON.parse(await readFile(path.join(directory, "config.json"), "utf8")).dtype as string;
 
 describe.each(FAMILIES)("an edited %s in bfloat16", (family) => {
-  const edited = family === "tiny-gpt2" ? "transformer.h.3.mlp.c_proj.weight" : "model.layers.3.mlp.down_proj.weight";
+  const edited = {
+    "tiny-gpt2": "transformer.h.3.mlp.c_proj.weight",
+    "tiny-gptj": "transformer.h.3.mlp.fc_out.weight",
+    "tiny-llama": "model.layers.3.mlp.down_proj.weight",
+  }[family];
 
   it("is saved in its own type and layout, to nearest, and nothing else changes", async () => {
     const checkpoint = await bfloat16Checkpoint(family);

@@ -299,6 +299,32 @@ TEST("a write that fails leaves what was there, and nothing else") {
   CHECK(folder.files() == 2);
 }
 
+TEST("bytes may be made when it is their turn") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("sample.safetensors");
+  std::string order;
+  const auto make = [&order](char name, std::size_t size) {
+    return [&order, name, size] {
+      order += name;
+      return std::vector<std::byte>(size, static_cast<std::byte>(name));
+    };
+  };
+  const TensorToWrite first{"first", DataType::uint8, {3}, {}, make('a', 3)};
+  const TensorToWrite second{"second", DataType::float32, {2, 1}, {}, make('b', 8)};
+  write_safetensors(path, {first, {"between", DataType::uint8, {3}, bytes_of(odd)}, second}, {});
+  CHECK(order == "ab");
+  const auto file = SafetensorsFile::open(path);
+  CHECK(std::to_integer<char>(file->tensor("first").bytes[2]) == 'a');
+  CHECK(std::to_integer<int>(file->tensor("between").bytes[2]) == 3);
+  CHECK(std::to_integer<char>(file->tensor("second").bytes[7]) == 'b');
+
+  const std::string before = read_bytes(path);
+  const TensorToWrite short_one{"second", DataType::float32, {2, 1}, {}, make('c', 7)};
+  CHECK_ERROR(ErrorCode::shape, write_safetensors(path, {first, short_one}, {}));
+  CHECK(read_bytes(path) == before);
+  CHECK(folder.files() == 1);
+}
+
 TEST("tensors that do not fit their claims are not written") {
   const TemporaryFolder folder;
   const std::string path = folder.file("sample.safetensors");
@@ -307,6 +333,7 @@ TEST("tensors that do not fit their claims are not written") {
   CHECK_ERROR(ErrorCode::shape, write({{"x", DataType::float32, {std::size_t{1} << 62, 4}, {}}}));
   CHECK_ERROR(ErrorCode::invalid_argument,
               write({{"x", DataType::float32, {6}, bytes_of(six)}, {"x", DataType::float32, {6}, bytes_of(six)}}));
+  CHECK_ERROR(ErrorCode::invalid_argument, write({{"x", DataType::q8_0, {32}, bytes_of(std::vector<char>(34))}}));
   CHECK_ERROR(ErrorCode::invalid_argument, write({{"__metadata__", DataType::float32, {6}, bytes_of(six)}}));
   CHECK(folder.files() == 0);
 }

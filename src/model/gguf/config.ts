@@ -25,6 +25,13 @@ export async function configFromGguf(header: GgufHeader): Promise<Json> {
     const what = `${header.path}: the architecture "${architecture}" is not known; known are ${known}`;
     throw new LyaplockError("ERR_UNKNOWN_ARCHITECTURE", what);
   }
+  const parts = header.find("number", "split.count") ?? 1;
+  if (parts > 1) {
+    throw header.error(
+      `it is one of ${parts} parts: make them one file with llama-gguf-split --merge`,
+      "ERR_UNSUPPORTED",
+    );
+  }
   return { ...(await make(header, architecture)), ...commonConfig(header) };
 }
 

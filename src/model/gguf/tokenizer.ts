@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { GgufHeader } from "./header.js";
 import { mergesOfPieces } from "./merges.js";
 import { byteLevelSplits, type Splits } from "./splits.js";
@@ -23,6 +24,7 @@ const SPACE = "▁";
  * @throws ERR_TOKENIZER for other models and for tables that do not hold together, ERR_MODEL_FORMAT for missing ones
  */
 export async function tokenizerFromGguf(header: GgufHeader): Promise<TokenizerDocuments> {
+  await setImmediate(); // parsing took its time, and so will this
   const model = header.get("text", "tokenizer.ggml.model");
   const tokens = header.get("texts", "tokenizer.ggml.tokens");
   const common = { version: "1.0", truncation: null, padding: null, added_tokens: addedTokens(header, tokens) };

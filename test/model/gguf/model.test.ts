@@ -21,7 +21,8 @@ async function load(source: string): Promise<LanguageModel> {
   return model;
 }
 
-describe.each(FAMILIES)("%s as a GGUF file", (family) => {
+// No program makes GGUF files of GPT-J.
+describe.each(FAMILIES.filter((family) => family !== "tiny-gptj"))("%s as a GGUF file", (family) => {
   it("is the model of the directory: description, tokens, and logits to the bit", async () => {
     const [directory, file] = [await tinyModel(family), await writeTinyGguf(family, await temporaryDirectory())];
     const model = await load(file);
@@ -109,6 +110,7 @@ describe("a GGUF file that is not as it should be", () => {
     ["with more layers than it has", { "llama.block_count": { u32: 7 } }, "ERR_MODEL_FORMAT", ["layers.6"]],
     ["with heads that do not fit", { "llama.attention.head_count_kv": { u32: 3 } }, "ERR_MODEL_FORMAT", ["3"]],
     ["with experts", { "llama.expert_count": { u32: 8 } }, "ERR_UNSUPPORTED", ["experts"]],
+    ["in several parts", { "split.count": { u32: 3 } }, "ERR_UNSUPPORTED", ["3 parts", "llama-gguf-split"]],
     ["rotated in part", { "llama.rope.dimension_count": { u32: 8 } }, "ERR_UNSUPPORTED", ["rope.dimension_count"]],
   ])("%s is refused", async (_, change, code, parts) => {
     const file = await writeTinyGguf("tiny-llama", await temporaryDirectory(), { change });
@@ -183,5 +185,48 @@ describe("rotary angles of a GGUF file", () => {
     const file = await writeTinyGguf("tiny-llama", await temporaryDirectory(), { change });
     const config = await configFromGguf(await GgufHeader.read(file));
     expect(config).toMatchObject({ rope_scaling: { rope_type: "linear", factor: 2 } });
+  });
+});
+
+it.each([
+  ["qwen2", "Qwen2ForCausalLM"],
+  ["qwen3", "Qwen3ForCausalLM"],
+])("the configuration of a %s is transformers'", async (architecture, className) => {
+  const key = (name: string) => `${architecture}.${name}`;
+  const metadata: Metadata = {
+    "general.architecture": architecture,
+    [key("block_count")]: { u32: 28 },
+    [key("context_length")]: { u32: 40_960 },
+    [key("embedding_length")]: { u32: 1024 },
+    [key("feed_forward_length")]: { u32: 3072 },
+    [key("attention.head_count")]: { u32: 16 },
+    [key("attention.head_count_kv")]: { u32: 8 },
+    [key("attention.key_length")]: { u32: 128 },
+    [key("attention.value_length")]: { u32: 128 },
+    [key("attention.layer_norm_rms_epsilon")]: { f32: 1e-6 },
+    [key("rope.freq_base")]: { f32: 1e6 },
+  };
+  const tensors = { "token_embd.weight": { shape: [5, 2], values: new Float64Array(10) } };
+  const file = path.join(await temporaryDirectory(), "x.gguf");
+  await writeFile(file, ggufBytes(metadata, tensors));
+  expect(await configFromGguf(await GgufHeader.read(file))).toEqual({
+    architectures: [className],
+    model_type: architecture,
+    hidden_size: 1024,
+    intermediate_size: 3072,
+    num_hidden_layers: 28,
+    num_attention_heads: 16,
+    num_key_value_heads: 8,
+    head_dim: 128, // which is not 1024 / 16
+    max_position_embeddings: 40_960,
+    rms_norm_eps: 1e-6,
+    rope_theta: 1e6,
+    rope_scaling: null,
+    hidden_act: "silu",
+    vocab_size: 5,
+    tie_word_embeddings: true,
+    bos_token_id: null,
+    eos_token_id: null,
+    dtype: "float32",
   });
 });

@@ -50,8 +50,6 @@ describe("SentencePiece's tables", () => {
   it("make a tokenizer that agrees with SentencePiece", async () => {
     const tokenizer = await tokenizerOf(await writePieces({ "tokenizer.ggml.add_bos_token": false }));
     pieces.texts.forEach((text, i) => {
-      // What stands for itself takes no space in front of what follows it.
-      if (pieces.tokens.some((token) => /^<[^0]/.test(token) && text.includes(token))) return;
       expect({ text, ids: tokenizer.encode(text) }).toEqual({ text, ids: pieces.ids[i] });
     });
     expect(pieces.texts.length).toBeGreaterThan(200);
