@@ -10,6 +10,7 @@ describe("completeRequest", () => {
       model: resolve("models/m"),
       applyDelta: null,
       removeDelta: null,
+      weights: "f32",
       dataset: `counterfact:${resolve("data/c.json")}`,
       method: "lyaplock",
       edits: null,
