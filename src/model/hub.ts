@@ -244,7 +244,8 @@ class Repository {
 
   private async revisions(): Promise<Record<string, string>> {
     if (!(await exists(this.revisionsFile))) return {};
-    const { data } = revisionsSchema.safeParse(await readJsonFile(this.revisionsFile, "ERR_HUB"));
+    // What cannot be read is forgotten: the hub knows it better.
+    const { data } = revisionsSchema.safeParse(await readJsonFile(this.revisionsFile, "ERR_HUB").catch(() => ({})));
     return data ?? {};
   }
 }

@@ -12,6 +12,7 @@ import type { LayerReport } from "../edit/report.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel, SaveType } from "../model/language-model.js";
+import type { NativeMatrix } from "../native/addon.js";
 import { type EditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import {
   chooseAlpha,
@@ -147,7 +148,10 @@ async function write(
 }
 
 async function writeDelta(model: LanguageModel, editor: SequentialEditor, file: string): Promise<void> {
-  const drifts = await editor.drifts();
+  // With as many facts as this the factors, in float64, would be larger than the matrix, and looking for them takes minutes.
+  const { width: m, feedForwardWidth: d } = model.config;
+  const { edits } = await editor.state();
+  const drifts = edits * 2 * (m + d) < m * d ? await editor.drifts() : new Map<number, NativeMatrix>();
   try {
     await model.saveDelta(file, { drifts });
   } finally {

@@ -213,3 +213,25 @@ describe("a run over bad facts", () => {
     ]);
   });
 });
+
+it("a run begins with what a delta has changed, and saves its model in the type that was asked for", async () => {
+  const [delta, changed] = [join(directory, "delta.safetensors"), join(directory, "changed")];
+  const editing = await editingArguments(family, directory);
+  await lyaplockJson(["edit", ...editing, "--facts", factsFile(family), "--delta", delta]);
+  await lyaplockJson([...args, "--edits", "4", "--apply-delta", delta, "--dtype", "bf16", "--out", changed]);
+
+  const [record, plain] = await Promise.all(
+    [changed, out].map(async (run) => JSON.parse(await readFile(join(run, "run.json"), "utf8"))),
+  );
+  expect(record.asked).toMatchObject({ applyDelta: [delta], dtype: "bf16" });
+  expect(record.model.hash).not.toBe(plain.model.hash);
+  const { weightChanges } = JSON.parse(await readFile(join(changed, "model", "lyaplock-edit.json"), "utf8"));
+  for (const { norm, saved } of weightChanges) {
+    expect(saved.type).toBe("BF16");
+    expect(saved.rounding).toBeGreaterThan(0);
+    expect(saved.rounding).toBeLessThan(norm);
+  }
+  const { code, stdout } = await lyaplock(["run", "--out", changed, "--resume"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/rounded to BF16 .* by up to [\d.]+ % .* --dtype f32/);
+});
