@@ -54,8 +54,8 @@ ratios of neighbours. In the whole batch, facts that the baseline has not optimi
 const own = builtinFiles("atlas");
 const DEFAULTS = { model: "builtin:atlas", dataset: "atlas", hparams: own.hyperparameters, text: own.texts, sample: 5 };
 
-/** Plenty for keys of some thousand neurons. */
-const MOMENT_TOKENS = 100_000;
+/** Thirty for every neuron of the narrowest MLPs of real models. */
+const MOMENT_TOKENS = 50_000;
 const SEED = 42;
 
 export async function run({ scale, ...options }) {

@@ -337,18 +337,17 @@ class Editing:
 
     @torch.no_grad()
     def continuations(self, prompts, tokens):
-        """The most probable next token, `tokens` times; with the margin in logits by which it was the most probable."""
+        """The most probable next token, `tokens` times, with the logits between it and the next best; without a cache of keys
+        and values, which could only differ."""
         answers = []
         for prompt in prompts:
-            ids, chosen, margins, past = self.prompts.encode(prompt), [], [], None
-            given = torch.tensor([ids])
+            ids, margins = self.prompts.encode(prompt), []
+            length = len(ids)
             for _ in range(tokens):
-                output = self.model(given, past_key_values=past, use_cache=True)
-                best = output.logits[0, -1].topk(2)
-                chosen.append(best.indices[0].item())
+                best = self.run({"input_ids": torch.tensor([ids])})[0, -1].topk(2)
                 margins.append((best.values[0] - best.values[1]).item())
-                past, given = output.past_key_values, best.indices[:1].view(1, 1)
-            answers.append({"prompt": ids, "tokens": chosen, "margins": margins})
+                ids.append(best.indices[0].item())
+            answers.append({"prompt": ids[:length], "tokens": ids[length:], "margins": margins})
         return {"continuations": answers}
 
     @torch.no_grad()
