@@ -88,7 +88,8 @@ class Bench {
       ...{ directory: model.directory, facts, contexts, hparams, alpha, covariances },
     });
     if (published === undefined) return undefined;
-    const sampled = Array.from({ length: sample }, (_, i) => Math.floor((i * facts.length) / sample));
+    const chosen = Math.min(sample, facts.length);
+    const sampled = Array.from({ length: chosen }, (_, i) => Math.floor((i * facts.length) / chosen));
     return new Bench({ model, facts, contexts, hyperparameters, alpha, moments, published, sampled });
   }
 
