@@ -10,6 +10,8 @@
 namespace lyaplock {
 
 enum class Activation { silu, gelu_tanh, gelu_exact };
+/// Of one that is not silu.
+inline Gelu gelu_of(Activation activation) { return activation == Activation::gelu_tanh ? Gelu::tanh : Gelu::exact; }
 
 /// The sizes of config.json, under one set of names for all families.
 struct ModelDescription {

@@ -54,7 +54,7 @@ std::size_t logits_rows_at_once(const ModelDescription& model) {
 Matrix<float> logits_of(Transformer& model, const TokenBatch& batch, std::span<const std::int32_t> rows,
                         const Cancellation& cancellation) {
   const Matrix<float> states = final_states(model, batch, rows, cancellation);
-  Matrix<float> logits(model.backend(), rows.size(), model.description().vocabulary);
+  Matrix<float> logits = model.memory_for_logits(rows.size());
   model.head(states, logits);
   model.backend().synchronize();
   return logits;

@@ -89,6 +89,9 @@ class Transformer {
   /// Any rows: final norm, into `normed` [rows, m]; mean and scale [1, rows] are kept for the backward pass.
   void final_norm(ConstMatrixView<float> x, MatrixView<float> normed, MatrixView<float> mean,
                   MatrixView<float> scale) const;
+  /// A matrix [rows, vocabulary] to write to: that of an earlier call where nobody has it any more, since memory that
+  /// was never touched takes a twentieth of the time of a pass.
+  Matrix<float> memory_for_logits(std::size_t rows);
   /// Any rows: normed [rows, m] → logits [rows, vocabulary].
   void head(ConstMatrixView<float> normed, MatrixView<float> logits) const;
 
@@ -134,6 +137,7 @@ class Transformer {
   ModelDescription description_;
   std::unique_ptr<Weights> weights_;
   Matrix<float> cosine_, sine_;  // [positions seen so far, rotary.width / 2]
+  Matrix<float> logits_;         // handed out last; empty where they were too many to keep
 };
 
 }  // namespace lyaplock

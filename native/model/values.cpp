@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "model/value_suffix.h"
 
@@ -29,23 +30,34 @@ ValuePrompts prompts_of(const ValuePrompts& all, std::size_t begin, std::size_t 
   return part;
 }
 
-/// Ends of consecutive groups of facts whose activations above the layer stay under the limit; a group has one at
-/// least.
-std::vector<std::size_t> group_ends(const Transformer& model, const ValuePrompts& prompts, std::size_t layer) {
-  constexpr double kLimit = 2.0 * (1ULL << 30);
-  const ModelDescription& d = model.description();
+/// Bytes that are kept for each fact: of a row before the lookup keys and values in the layers above; of one from there
+/// on all that a pass leaves for the way back.
+std::vector<double> bytes_of_facts(const ModelDescription& d, const ValuePrompts& prompts, std::size_t layer) {
   const auto above = static_cast<double>(d.layers - layer);  // one more for the passes below, and for gradients
-  const double heads = static_cast<double>(d.head_width * (2 * d.heads + 2 * d.key_value_heads));
-  const double bytes_of_row =
-      above * sizeof(float) *
-      (3.0 * static_cast<double>(d.width) + heads + 3.0 * static_cast<double>(d.feed_forward_width));
+  const double keys = static_cast<double>(2 * d.key_value_heads * d.head_width);
+  const double queries = static_cast<double>(2 * d.heads * d.head_width);
+  const double suffix =
+      keys + queries + 3.0 * static_cast<double>(d.width) + 3.0 * static_cast<double>(d.feed_forward_width);
   std::vector<double> bytes(prompts.bare.size());
-  for (std::size_t s = 0; s < prompts.batch.sequences(); ++s)
-    bytes[static_cast<std::size_t>(prompts.facts[s])] += bytes_of_row * static_cast<double>(prompts.batch.length(s));
+  for (std::size_t s = 0; s < prompts.batch.sequences(); ++s) {
+    const auto before = static_cast<double>(prompts.lookups[s]);
+    const double after = static_cast<double>(prompts.batch.length(s)) - before;
+    bytes[static_cast<std::size_t>(prompts.facts[s])] += above * sizeof(float) * (before * keys + after * suffix);
+  }
+  return bytes;
+}
+
+/// Ends of consecutive groups of facts, as few as keep what is held of a group under the limit, and of about one size:
+/// products of few rows are slow.
+std::vector<std::size_t> group_ends(const Transformer& model, const ValuePrompts& prompts, std::size_t layer) {
+  constexpr double limit = 1ULL << 30;
+  const std::vector<double> bytes = bytes_of_facts(model.description(), prompts, layer);
+  const double total = std::accumulate(bytes.begin(), bytes.end(), 0.0);
+  const double share = total / std::ceil(total / limit);
   std::vector<std::size_t> ends;
   double sum = 0;
   for (std::size_t fact = 0; fact < bytes.size(); ++fact) {
-    if (sum > 0 && sum + bytes[fact] > kLimit) {
+    if (sum > 0 && sum + bytes[fact] / 2 > share) {
       ends.push_back(fact);
       sum = 0;
     }

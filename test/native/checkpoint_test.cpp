@@ -3,9 +3,9 @@
 #include <cstring>
 #include <numeric>
 
+#include "base/half.h"
 #include "check.h"
 #include "files.h"
-#include "format/half.h"
 #include "format/safetensors.h"
 #include "gguf_file.h"
 
