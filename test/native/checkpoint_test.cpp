@@ -57,7 +57,8 @@ TEST("checkpoint: what lies as it is wanted is not copied") {
   const CheckpointFile file = one_tensor(folder, "llama", "blk.0.ffn_up.weight", {3, 2});
   const CheckpointTensor& tensor = file.tensors.at("model.layers.0.mlp.up_proj.weight");
   CHECK((tensor.shape == std::vector<std::size_t>{2, 3}));
-  CHECK(lies_ready(tensor, false) && !lies_ready(tensor, true) && keeps_bytes(tensor));
+  CHECK(lies_ready(tensor, DataType::float32, false) && !lies_ready(tensor, DataType::float32, true) &&
+        keeps_bytes(tensor));
   CHECK((values_of(tensor, false) == std::vector<float>{0, 1, 2, 3, 4, 5}));
   CHECK((values_of(tensor, true) == std::vector<float>{0, 3, 1, 4, 2, 5}));
   CHECK(file.name_when_saved == "model.safetensors" && file.metadata.at("format") == "pt");
@@ -68,7 +69,7 @@ TEST("checkpoint: GPT-2's maps lie the other way round in a GGUF file, its embed
   CheckpointFile file = one_tensor(folder, "gpt2", "blk.0.ffn_down.weight", {3, 2});
   const CheckpointTensor down = file.tensors.at("transformer.h.0.mlp.c_proj.weight");
   CHECK((down.shape == std::vector<std::size_t>{3, 2}));
-  CHECK(lies_ready(down, true) && !lies_ready(down, false) && !keeps_bytes(down));
+  CHECK(lies_ready(down, DataType::float32, true) && !lies_ready(down, DataType::float32, false) && !keeps_bytes(down));
   CHECK((values_of(down, true) == std::vector<float>{0, 1, 2, 3, 4, 5}));
   CHECK((values_of(down, false) == std::vector<float>{0, 3, 1, 4, 2, 5}));
   CHECK((saved<float>(down) == std::vector<float>{0, 3, 1, 4, 2, 5}));
@@ -88,7 +89,7 @@ TEST("checkpoint: the halves of LLaMA's heads are put one after the other again"
   CheckpointFile file = one_tensor(folder, "llama", "blk.0.attn_q.weight", {1, 8});
   const CheckpointTensor query = file.tensors.at("model.layers.0.self_attn.q_proj.weight");
   CHECK((values_of(query, false) == std::vector<float>{0, 2, 1, 3, 4, 6, 5, 7}));
-  CHECK(!lies_ready(query, false) && !keeps_bytes(query));
+  CHECK(!lies_ready(query, DataType::float32, false) && !keeps_bytes(query));
   // One key/value head.
   file = one_tensor(folder, "llama", "blk.0.attn_k.weight", {2, 4}, true);
   const CheckpointTensor key = file.tensors.at("model.layers.0.self_attn.k_proj.weight");
@@ -115,7 +116,8 @@ TEST("checkpoint: what is quantised is saved as float32, and what has no name is
   const auto files = open_checkpoint({folder.file("x.gguf")}, description_of("llama"), family_named("llama"));
   CHECK(files.at(0).tensors.size() == 1);
   const CheckpointTensor& head = files[0].tensors.at("lm_head.weight");
-  CHECK(type_when_saved(head) == DataType::float32 && !keeps_bytes(head) && !lies_ready(head, false));
+  CHECK(type_when_saved(head) == DataType::float32 && !keeps_bytes(head) &&
+        !lies_ready(head, DataType::float32, false));
   CHECK(saved<float>(head) == values_of(head, false));
   CHECK(saved<float>(head).size() == 32);
 }
