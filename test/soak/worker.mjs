@@ -81,7 +81,8 @@ async function session() {
 const kept = [];
 for (let count = 0; ; count++) {
   const { cancelled, drift } = await session();
-  if (workerData.leak) kept.push(drift, await Matrix.allocate(64, 64, "float64"));
+  if (workerData.leak)
+    kept.push(drift, await Matrix.from({ values: new Float64Array(65536).fill(1), rows: 256, cols: 256 }));
   parentPort.postMessage({ cancelled });
   if (count % 20 === 0) {
     globalThis.gc();
