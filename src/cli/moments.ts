@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { WeightType } from "../native/addon.js";
 import { describeListedMoments, table } from "../report/index.js";
 import {
   type CollectedMoments,
@@ -22,6 +23,7 @@ interface MomentsCommandOptions extends CommonOptions {
   model?: string;
   applyDelta?: string[];
   removeDelta?: string[];
+  weights?: WeightType;
   text?: string[];
   layers?: number[];
   maxLength?: number;
@@ -79,6 +81,7 @@ const others = [
   "model",
   "applyDelta",
   "removeDelta",
+  "weights",
   "text",
   "layers",
   "maxLength",
@@ -94,7 +97,8 @@ function alone(flag: string, description: string): Option {
 }
 
 async function collect(command: Command, options: MomentsCommandOptions, runtime: Runtime): Promise<void> {
-  const { model, applyDelta, removeDelta, text, layers, maxLength, tokens, precision, out, import: files } = options;
+  const { model, applyDelta, removeDelta, weights, text, layers } = options;
+  const { maxLength, tokens, precision, out, import: files } = options;
   if (model === undefined) return missing(command, "--model <source>");
   if (files !== undefined) {
     if (out === undefined) return missing(command, "--out <dir>");
@@ -102,7 +106,8 @@ async function collect(command: Command, options: MomentsCommandOptions, runtime
     return printResult(runtime, options, result, () => describeCollected(result));
   }
   runtime.onStopped = async () => "The same command goes on from where the sums were last kept.";
-  const asked = { model, applyDelta, removeDelta, text, layers, maxLength, tokens, precision, directory: out };
+  const loading = { model, applyDelta, removeDelta, weights };
+  const asked = { ...loading, text, layers, maxLength, tokens, precision, directory: out };
   const result = await collectMoments(asked, runtime.progress, runtime.signal);
   printResult(runtime, options, result, () => describeCollected(result));
 }

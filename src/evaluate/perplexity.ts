@@ -1,8 +1,8 @@
 import { Turns } from "../base/yielding.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel } from "../model/language-model.js";
-import { packTokens } from "../model/token-batch.js";
 import { call } from "../native/index.js";
+import { QueryList } from "./queries.js";
 
 export interface PerplexityOptions {
   /** Tokens of the text that are read, from its first. Default: all. */
@@ -58,18 +58,9 @@ export async function perplexity(
 
 /** -log p of every token of each window but its first. */
 async function lossesOf(model: LanguageModel, windows: number[][], signal?: AbortSignal): Promise<Float32Array> {
-  const batch = packTokens(windows);
-  const rows: number[] = [];
-  const targets: number[] = [];
-  windows.forEach((window, i) => {
-    for (let j = 1; j < window.length; j++) {
-      rows.push(batch.offsets[i]! + j - 1);
-      targets.push(window[j]!);
-    }
-  });
-  const { losses } = await call(
-    (cancellation) => model.native.score(batch, Int32Array.from(rows), Int32Array.from(targets), cancellation),
-    signal,
-  );
+  const queries = new QueryList();
+  for (const [first, ...rest] of windows) queries.add([first!], rest);
+  const { batch, rows, targets } = queries.pack();
+  const { losses } = await call((cancellation) => model.native.score(batch, rows, targets, cancellation), signal);
   return losses;
 }
