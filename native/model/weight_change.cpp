@@ -8,11 +8,11 @@ namespace {
 
 template <class T>
 void check(Transformer& model, std::size_t layer, ConstMatrixView<T> matrix) {
-  const ReadableWeight readable = model.weights().original_down(layer);
-  const ConstMatrixView<float> original = readable.view;
-  if (matrix.rows != original.rows || matrix.cols != original.cols)
-    throw Error(ErrorCode::shape, "The down-projection of layer " + std::to_string(layer) + " is " +
-                                      shape_of(original) + "; received " + shape_of(matrix));
+  const ModelDescription& description = model.description();
+  const ConstMatrixView<float> due(nullptr, description.width, description.feed_forward_width);
+  if (matrix.rows != due.rows || matrix.cols != due.cols)
+    throw Error(ErrorCode::shape, "The down-projection of layer " + std::to_string(layer) + " is " + shape_of(due) +
+                                      "; received " + shape_of(matrix));
 }
 
 void check_finite(Transformer& model, std::size_t layer, ConstMatrixView<float> weight) {

@@ -2,22 +2,32 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { LyaplockError } from "../errors.js";
 
-const DEFAULT_INDEX = "https://pypi.org/simple";
-
 /** A file of a package index, and what has to be sent to be given it. */
 export interface IndexFile {
   url: string;
   headers: Record<string, string>;
 }
 
-/** The package index that pip would use here: PIP_INDEX_URL, pip's own configuration, or that of python.org. */
+/**
+ * The package index that pip would use here: PIP_INDEX_URL, pip's own configuration, or its default, which its help names.
+ *
+ * @throws ERR_NETWORK where there is no pip to ask
+ */
 export async function packageIndex(environment: NodeJS.ProcessEnv = process.env): Promise<string> {
-  if (environment.PIP_INDEX_URL) return environment.PIP_INDEX_URL;
+  const configured = environment.PIP_INDEX_URL ?? (await pipSays(["config", "get", "global.index-url"]))?.trim();
+  if (configured) return configured;
+  const [, byDefault] =
+    /--index-url[^(]*\(default\s+(https:[^\s)]+)\)/.exec((await pipSays(["download", "--help"])) ?? "") ?? [];
+  if (byDefault) return byDefault;
+  throw new LyaplockError("ERR_NETWORK", "there is no pip that knows a package index; name one with PIP_INDEX_URL");
+}
+
+/** What pip prints; undefined where it fails, or is not there. */
+async function pipSays(args: string[]): Promise<string | undefined> {
   try {
-    const { stdout } = await promisify(execFile)("pip", ["config", "get", "global.index-url"], { timeout: 20_000 });
-    return stdout.trim() || DEFAULT_INDEX;
+    return (await promisify(execFile)("pip", args, { timeout: 20_000 })).stdout;
   } catch {
-    return DEFAULT_INDEX; // no pip, or nothing configured
+    return undefined;
   }
 }
 
