@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+export { type GlueItem, type GlueTaskName, type GlueTests, readGlue } from "./data/glue.js";
 export { type Dataset, datasets, openDataset, readFacts } from "./data/index.js";
 export type { CounterFactRecord, Fact } from "./data/records.js";
 export {
@@ -37,6 +39,12 @@ export { type ErrorCode, LyaplockError } from "./errors.js";
 export {
   type CaseScores,
   evaluate,
+  evaluateGlue,
+  type GlueEvaluation,
+  type GlueOptions,
+  type GlueScores,
+  type GlueTaskScores,
+  type GlueTestResult,
   type Metrics,
   type Perplexity,
   type PerplexityOptions,

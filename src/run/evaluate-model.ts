@@ -1,15 +1,24 @@
 import { readFile } from "node:fs/promises";
 import { named } from "../base/files.js";
 import { openDataset } from "../data/datasets.js";
+import { readGlue } from "../data/glue.js";
 import type { CounterFactRecord } from "../data/records.js";
 import { LyaplockError } from "../errors.js";
-import { type CaseScores, type Metrics, type Perplexity, perplexity, summarize } from "../evaluate/index.js";
+import {
+  type CaseScores,
+  evaluateGlue,
+  type GlueEvaluation,
+  type Metrics,
+  type Perplexity,
+  perplexity,
+  summarize,
+} from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
-import { evaluateInChunks } from "./evaluation.js";
+import { evaluateInChunks, glueProgress } from "./evaluation.js";
 import type { RunEvents } from "./events.js";
 import { type ModelChoice, openModel } from "./open-model.js";
 
-/** A dataset, a text, or both. */
+/** A dataset, a text, GLUE, or several of them. */
 export interface EvaluationOptions extends ModelChoice {
   dataset?: string;
   /** The first facts to use; all of them if left out. */
@@ -20,6 +29,10 @@ export interface EvaluationOptions extends ModelChoice {
   tokens?: number;
   /** Tokens that are read together. Default 512. */
   window?: number;
+  /** A directory with the files of the six GLUE tasks. */
+  glue?: string;
+  /** Take RTE's labels the wrong way round, as the published results do (Q8). */
+  publishedRteLabels?: boolean;
 }
 
 export interface EvaluationResult {
@@ -28,24 +41,26 @@ export interface EvaluationResult {
   cases?: number;
   metrics?: Metrics;
   text?: Perplexity & { file: string };
+  glue?: GlueEvaluation & { directory: string };
 }
 
 /**
- * The metrics of a model on a dataset, its perplexity of a text, or both.
+ * The metrics of a model on a dataset, its perplexity of a text, its scores on GLUE, or several of them.
  *
  * @throws ERR_INVALID_ARGUMENT when neither is asked for
  */
-export async function evaluateDataset(
+export async function evaluateModel(
   options: EvaluationOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<EvaluationResult> {
-  const { dataset, cases, perplexity: file } = options;
-  if (dataset === undefined && file === undefined) {
-    throw new LyaplockError("ERR_INVALID_ARGUMENT", "nothing to evaluate on: name a dataset, a text, or both");
+  const { dataset, cases, perplexity: file, glue: directory, publishedRteLabels } = options;
+  if (dataset === undefined && file === undefined && directory === undefined) {
+    throw new LyaplockError("ERR_INVALID_ARGUMENT", "nothing to evaluate on: name a dataset, a text, or GLUE");
   }
   const records = dataset === undefined ? [] : await readRecords(dataset, cases, events, signal);
   const text = file === undefined ? undefined : await named("read", file, () => readFile(file, "utf8"));
+  const tests = directory === undefined ? undefined : await readGlue(directory, { signal });
   const model = await openModel(options, events, signal);
   try {
     const result: EvaluationResult = { model: model.name };
@@ -53,6 +68,10 @@ export async function evaluateDataset(
     if (file !== undefined && text !== undefined) {
       const { tokens, window } = options;
       result.text = { file, ...(await perplexity(model, text, { tokens, window, signal })) };
+    }
+    if (directory !== undefined && tests !== undefined) {
+      const glue = await evaluateGlue(model, tests, { publishedRteLabels, signal, onProgress: glueProgress(events) });
+      result.glue = { directory, ...glue };
     }
     return result;
   } finally {

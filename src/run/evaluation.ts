@@ -1,5 +1,5 @@
 import type { CounterFactRecord } from "../data/records.js";
-import { type CaseScores, CHUNK_CASES, evaluate } from "../evaluate/index.js";
+import { type CaseScores, CHUNK_CASES, evaluate, type GlueOptions } from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
 import type { RunEvents } from "./events.js";
 
@@ -24,4 +24,8 @@ export async function evaluateInChunks(
     chunk = [];
     tell(done);
   }
+}
+
+export function glueProgress(events: RunEvents): NonNullable<GlueOptions["onProgress"]> {
+  return ({ task, done, of }) => events.onProgress?.({ stage: "GLUE", detail: task, done, of, unit: "tests" });
 }

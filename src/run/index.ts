@@ -3,7 +3,7 @@ export { type DemoOptions, runDemo } from "./demo.js";
 export { checkEdit, type EditOptions, type EditOutcome, editModel, saveChangedModel } from "./edit-model.js";
 export type { EditRecord } from "./edited-model.js";
 export { packageVersion } from "./environment.js";
-export { type EvaluationOptions, type EvaluationResult, evaluateDataset } from "./evaluate-dataset.js";
+export { type EvaluationOptions, type EvaluationResult, evaluateModel } from "./evaluate-model.js";
 export type { Progress, RunEvents } from "./events.js";
 export type { Example } from "./examples.js";
 export { type ExperimentResult, runExperiment } from "./experiment.js";
