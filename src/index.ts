@@ -58,6 +58,7 @@ export { type GetModelOptions, type GotModel, getModel } from "./model/get-model
 export { LanguageModel, type SaveType } from "./model/language-model.js";
 export { type LoadOptions, loadModel } from "./model/load.js";
 export {
+  type EvaluationLine,
   type ExperimentOptions,
   type ExperimentResult,
   type PlanOptions,

@@ -1,7 +1,15 @@
 import { type Command, Option } from "commander";
 import { describeEvaluation } from "../report/index.js";
 import { evaluateModel } from "../run/index.js";
-import { addCommonOptions, addModelOption, type CommonOptions, type ModelOptions, positiveInteger } from "./options.js";
+import {
+  addCommonOptions,
+  addModelOption,
+  type CommonOptions,
+  glueOption,
+  type ModelOptions,
+  positiveInteger,
+  publishedRteOption,
+} from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
 interface EvalOptions extends CommonOptions, ModelOptions {
@@ -26,8 +34,8 @@ export function addEvalCommand(program: Command, runtime: Runtime): void {
     .option("--perplexity <file>", "a text to be foretold, token by token")
     .addOption(new Option("--tokens <n>", "of the text, from its first (default: all)").argParser(positiveInteger))
     .addOption(new Option("--window <n>", "tokens read together (default: 512)").argParser(positiveInteger))
-    .option("--glue <dir>", "the six tasks, items 10 to 109 of sst2, mrpc, cola, rte, nli and mmlu.json")
-    .option("--published-rte-labels", "take RTE's labels the wrong way round, as the published results do");
+    .addOption(glueOption("the six tasks of GLUE and MMLU"))
+    .addOption(publishedRteOption());
   addCommonOptions(command).action(async (options: EvalOptions) => {
     if (options.dataset === undefined && options.perplexity === undefined && options.glue === undefined) {
       command.error("error: name a --dataset, a text for --perplexity, a directory for --glue, or several of them");

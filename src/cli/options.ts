@@ -101,6 +101,15 @@ export function seedOption(): Option {
   return new Option("--seed <n>", "seed of everything drawn at random (default: 42)").argParser(wholeNumber);
 }
 
+export function glueOption(description: string): Option {
+  const files = "items 10 to 109 of sst2, mrpc, cola, rte, nli and mmlu.json in a directory";
+  return new Option("--glue <dir>", `${description}: ${files}`);
+}
+
+export function publishedRteOption(): Option {
+  return new Option("--published-rte-labels", "take RTE's labels the wrong way round, as the published results do");
+}
+
 export function layersOption(description: string): Option {
   return new Option("--layers <list>", `${description}: 2,3,4 or 2-4, from 0`).argParser(layerList);
 }

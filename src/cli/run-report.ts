@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import {
+  describeEvaluationLine,
   describeExamples,
   describeLayers,
   describeMetrics,
@@ -14,6 +15,7 @@ export function describeRun({
   directory,
   alreadyFinished,
   summary,
+  evaluations,
   weightChanges,
   examples,
   record,
@@ -25,6 +27,7 @@ export function describeRun({
     `${summary.edits} facts edited with ${summary.method} (α = ${method.alpha}), ${record.asked.batch} at a time.`,
     describeExamples(examples),
     describeMetrics(summary.before, summary.after),
+    ...(evaluations.length > 0 ? [evaluations.map(describeEvaluationLine).join("\n")] : []),
     describeLayers(summary.layers, hyperparameters.covarianceWeight),
     describeWeightChanges(weightChanges),
     ...(skipped.length > 0 ? [describeSkipped(skipped)] : []),

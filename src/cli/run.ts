@@ -7,9 +7,11 @@ import {
   addLoadingOptions,
   dtypeOption,
   type EditingOptions,
+  glueOption,
   type ModelOptions,
   modelOption,
   positiveInteger,
+  publishedRteOption,
 } from "./options.js";
 import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
@@ -21,6 +23,11 @@ interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   out: string;
   resume?: boolean;
   dtype?: SaveType;
+  glue?: string;
+  publishedRteLabels?: boolean;
+  perplexity?: string;
+  glueEvery?: number;
+  evalEvery?: number;
 }
 
 export function addRunCommand(program: Command, runtime: Runtime): void {
@@ -37,12 +44,24 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .option("--resume", "go on with the run in --out, with the options it was begun with")
     .addOption(new Option("--edits <n>", "facts to edit (default: all of the dataset)").argParser(positiveInteger))
     .option("--metrics-before", "evaluate the unedited model too")
-    .addOption(dtypeOption());
+    .addOption(dtypeOption())
+    .addOption(glueOption("measure GLUE before the first edit, during the run and after the last"))
+    .addOption(publishedRteOption())
+    .option("--perplexity <file>", "measure the perplexity of a text at the same times as GLUE")
+    .addOption(
+      new Option("--glue-every <n>", "edits between two such measurements (default: 1000)").argParser(positiveInteger),
+    )
+    .addOption(
+      new Option("--eval-every <n>", "measure all facts edited so far every so many edits").argParser(positiveInteger),
+    );
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
     .action(async (options: RunOptions) => {
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {
         command.error("error: a new run needs --model and --dataset (or --resume, to go on with one)", { exitCode: 2 });
+      }
+      if (options.glueEvery !== undefined && options.resume !== true && !(options.glue ?? options.perplexity)) {
+        command.error("error: --glue-every says how often: --glue or --perplexity says what", { exitCode: 2 });
       }
       const { device: _, threads: _threads, json: _json, out: directory, ...asked } = options;
       runtime.onStopped = async () =>

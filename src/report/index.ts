@@ -1,5 +1,6 @@
 export { describeChecks } from "./checks.js";
 export { describeEvaluation } from "./evaluation.js";
+export { describeEvaluationLine } from "./evaluation-line.js";
 export { describeGlue } from "./glue.js";
 export { describeLayers, type Standing, standing } from "./layers.js";
 export { describeMetrics } from "./metrics.js";

@@ -4,6 +4,7 @@ export { checkEdit, type EditOptions, type EditOutcome, editModel, saveChangedMo
 export type { EditRecord } from "./edited-model.js";
 export { packageVersion } from "./environment.js";
 export { type EvaluationOptions, type EvaluationResult, evaluateModel } from "./evaluate-model.js";
+export type { EvaluationLine } from "./evaluation-line.js";
 export type { Progress, RunEvents } from "./events.js";
 export type { Example } from "./examples.js";
 export { type ExperimentResult, runExperiment } from "./experiment.js";

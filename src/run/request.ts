@@ -43,6 +43,16 @@ export interface ExperimentOptions {
   skipBad?: boolean;
   /** Of the edited matrices in the saved model. */
   dtype?: SaveType;
+  /** A directory with the files of the six GLUE tasks, put to the model during the run. */
+  glue?: string;
+  /** Take RTE's labels the wrong way round, as the published results do (Q8). */
+  publishedRteLabels?: boolean;
+  /** A text file whose perplexity is measured whenever GLUE is. */
+  perplexity?: string;
+  /** Both are measured before the first edit, whenever so many more edits are made, and after the last. Default 1000. */
+  glueEvery?: number;
+  /** Metrics of all facts edited so far, whenever so many more edits are made. */
+  evalEvery?: number;
 }
 
 export type MethodName = "lyaplock";
@@ -69,6 +79,12 @@ export interface RunRequest {
   metricsBefore: boolean;
   skipBad: boolean;
   dtype: SaveType;
+  glue: string | null;
+  publishedRteLabels: boolean;
+  perplexity: string | null;
+  glueEvery: number;
+  /** null: only after the last edit. */
+  evalEvery: number | null;
 }
 
 const defaults = {
@@ -88,6 +104,11 @@ const defaults = {
   metricsBefore: false,
   skipBad: false,
   dtype: "as-is",
+  glue: null,
+  publishedRteLabels: false,
+  perplexity: null,
+  glueEvery: 1000,
+  evalEvery: null,
 } as const;
 
 /** Options that say where content is found. Content may move between sessions: it is compared by hash, not by place. */
@@ -100,6 +121,8 @@ const places = [
   "contextTemplates",
   "moments",
   "text",
+  "glue",
+  "perplexity",
 ] as const;
 
 /** Completes the options of a new run. */
@@ -163,6 +186,8 @@ function given(options: ExperimentOptions): Partial<RunRequest> {
     ...(set.contextTemplates !== undefined && { contextTemplates: resolve(set.contextTemplates) }),
     ...(set.moments !== undefined && { moments: resolve(set.moments) }),
     ...(set.text !== undefined && { text: set.text.map((path) => resolve(path)) }),
+    ...(set.glue !== undefined && { glue: resolve(set.glue) }),
+    ...(set.perplexity !== undefined && { perplexity: resolve(set.perplexity) }),
   };
 }
 

@@ -1,4 +1,8 @@
+import { readFile } from "node:fs/promises";
+import { contentHash } from "../base/content-hash.js";
+import { named } from "../base/files.js";
 import { type Dataset, openDataset } from "../data/datasets.js";
+import { type GlueTests, glueHash, readGlue } from "../data/glue.js";
 import type { CounterFactRecord } from "../data/records.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import { methods } from "../edit/methods/index.js";
@@ -27,8 +31,16 @@ export interface RunInputs {
   editor: SequentialEditor;
   /** The records to edit, in order. */
   records: CounterFactRecord[];
+  measured: MeasuredTexts;
   record: RunRecord;
   dispose(): void;
+}
+
+/** What is put to the model during a run; null for what is not. */
+export interface MeasuredTexts {
+  glue: GlueTests | null;
+  /** A text for perplexity. */
+  text: string | null;
 }
 
 /**
@@ -43,6 +55,7 @@ export async function prepareRun(
   signal?: AbortSignal,
 ): Promise<RunInputs> {
   const dataset = openDataset(request.dataset);
+  const measured = await readMeasured(request, signal);
   const model = await openModel(request, events, signal);
   try {
     const hyperparameters = await chooseHyperparameters(model, request);
@@ -66,6 +79,8 @@ export async function prepareRun(
       hyperparameters,
       contextTemplates,
       secondMoments: await hashSecondMoments(model, hyperparameters.layers, request),
+      glue: request.glue === null ? null : await glueHash(request.glue),
+      perplexity: request.perplexity === null ? null : await contentHash([request.perplexity]),
       seed: request.seed,
       skipped,
       environment: await currentEnvironment(),
@@ -89,11 +104,18 @@ export async function prepareRun(
       editor.dispose();
       model.dispose();
     };
-    return { model, editor, records, record, dispose };
+    return { model, editor, records, measured, record, dispose };
   } catch (error) {
     model.dispose();
     throw error;
   }
+}
+
+async function readMeasured({ glue, perplexity }: RunRequest, signal?: AbortSignal): Promise<MeasuredTexts> {
+  return {
+    glue: glue === null ? null : await readGlue(glue, { signal }),
+    text: perplexity === null ? null : await named("read", perplexity, () => readFile(perplexity, "utf8")),
+  };
 }
 
 /** The first records of the dataset, those that cannot be edited apart. */

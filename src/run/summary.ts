@@ -1,5 +1,6 @@
 import type { LayerReport } from "../edit/report.js";
-import { type CaseScores, type Metrics, summarize } from "../evaluate/index.js";
+import { type CaseScores, type GlueScores, type Metrics, type Perplexity, summarize } from "../evaluate/index.js";
+import type { EvaluationLine } from "./evaluation-line.js";
 import type { Seconds } from "./seconds.js";
 
 /** Content of summary.json. */
@@ -9,6 +10,9 @@ export interface Summary {
   /** Of the unedited model, on the same facts; null unless asked for. */
   before: Metrics | null;
   after: Metrics;
+  /** Of the edited model; null unless asked for. */
+  glue: GlueScores | null;
+  perplexity: Perplexity | null;
   seconds: Seconds;
   /** After the last batch. */
   layers: LayerReport[];
@@ -40,4 +44,13 @@ export function metricsBefore(lines: readonly CaseLine[]): Metrics | null {
 
 export function metricsAfter(lines: readonly CaseLine[]): Metrics {
   return summarize(lines.map(({ caseId, after }) => ({ caseId, ...after })));
+}
+
+/** What was measured, without when. */
+export function glueOf(line: (EvaluationLine & { kind: "glue" }) | undefined): GlueScores | null {
+  return line === undefined ? null : { f1: line.f1, f1New: line.f1New, tasks: line.tasks };
+}
+
+export function perplexityOf(line: (EvaluationLine & { kind: "perplexity" }) | undefined): Perplexity | null {
+  return line === undefined ? null : { perplexity: line.perplexity, predicted: line.predicted, window: line.window };
 }

@@ -46,7 +46,6 @@ export interface GlueTaskScores {
   f1New: number;
   /** Matthews's correlation of the generated answers with the labels, -1 to 1. */
   mcc: number;
-  seconds: number;
 }
 
 export interface GlueScores {
@@ -58,6 +57,8 @@ export interface GlueScores {
 
 export interface GlueEvaluation extends GlueScores {
   tests: Record<GlueTaskName, GlueTestResult[]>;
+  /** What each task took. */
+  seconds: Record<GlueTaskName, number>;
 }
 
 /**
@@ -73,6 +74,7 @@ export async function evaluateGlue(
   const all = glueTaskNames.reduce((sum, name) => sum + tests[name].length, 0);
   const scores: Partial<GlueEvaluation["tasks"]> = {};
   const results: Partial<GlueEvaluation["tests"]> = {};
+  const seconds: Partial<GlueEvaluation["seconds"]> = {};
   let before = 0;
   for (const name of glueTaskNames) {
     const begun = performance.now();
@@ -82,12 +84,17 @@ export async function evaluateGlue(
     const found = await evaluateTask(model, task as GlueTask<GlueItem<GlueTaskName>>, tests[name], tell, signal);
     before += tests[name].length;
     results[name] = found;
-    scores[name] = { ...scoresOf(found, tests[name].length), seconds: (performance.now() - begun) / 1000 };
+    scores[name] = scoresOf(found, tests[name].length);
+    seconds[name] = (performance.now() - begun) / 1000;
   }
   const tasks = scores as GlueEvaluation["tasks"];
   const mean = (figure: "f1" | "f1New") =>
     glueTaskNames.reduce((sum, name) => sum + tasks[name][figure], 0) / glueTaskNames.length;
-  return { f1: mean("f1"), f1New: mean("f1New"), tasks, tests: results as GlueEvaluation["tests"] };
+  return {
+    ...{ f1: mean("f1"), f1New: mean("f1New"), tasks },
+    tests: results as GlueEvaluation["tests"],
+    seconds: seconds as GlueEvaluation["seconds"],
+  };
 }
 
 async function evaluateTask(
@@ -141,7 +148,7 @@ function read(
   return { said, answer: answerInText(task, prompt, said), losses, mostProbable: mostProbable(losses, task.tie) };
 }
 
-function scoresOf(results: readonly GlueTestResult[], tests: number): Omit<GlueTaskScores, "seconds"> {
+function scoresOf(results: readonly GlueTestResult[], tests: number): GlueTaskScores {
   const labels = results.map(({ label }) => label);
   const answers = results.map(({ answer }) => answer);
   const invalid = answers.filter((answer) => answer === NO_ANSWER).length;
