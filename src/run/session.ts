@@ -136,7 +136,9 @@ export class Session {
         this.events.onBatch?.(report);
         await evaluations.measureDue(report.edits);
       }
-      return layers;
+      // Not in the checkpoint: one who resumes after the last batch does it again.
+      const finished = await this.stopwatch.time("updates", () => editor.finish());
+      return finished.length > 0 ? finished : layers;
     } finally {
       await lines.close();
     }
