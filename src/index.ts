@@ -4,7 +4,8 @@
  * @module
  */
 export { type Dataset, datasets, openDataset, readFacts } from "./data/index.js";
-export type { CounterFactRecord, Fact } from "./data/records.js";
+export type { CounterFactRecord, DatasetRecord, Fact, KnownFact, ZsreRecord } from "./data/records.js";
+export { type ReferenceTexts, readReferenceTexts } from "./data/reference-texts.js";
 export {
   type CachedMomentsOptions,
   type CollectionEstimate,
@@ -35,8 +36,15 @@ export {
 } from "./edit/sequential-editor.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";
 export {
+  type AnswerScore,
+  type BatchMetrics,
   type CaseScores,
+  type CounterFactScores,
+  type EvaluateOptions,
+  type EvaluationMeasures,
   evaluate,
+  fluencyOf,
+  type GenerationScores,
   type Metrics,
   type Perplexity,
   type PerplexityOptions,
@@ -44,6 +52,9 @@ export {
   perplexity,
   type Statistic,
   summarize,
+  summarizeByBatch,
+  type ZsreCompatibility,
+  type ZsreScores,
 } from "./evaluate/index.js";
 export type { GeneratedText, GenerationOptions } from "./model/generation.js";
 export { type GetModelOptions, type GotModel, getModel } from "./model/get-model.js";

@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import {
+  describeByBatch,
   describeExamples,
   describeLayers,
   describeMetrics,
@@ -25,6 +26,7 @@ export function describeRun({
     `${summary.edits} facts edited with ${summary.method} (α = ${method.alpha}), ${record.asked.batch} at a time.`,
     describeExamples(examples),
     describeMetrics(summary.before, summary.after),
+    ...(summary.byBatch.length > 1 ? [describeByBatch(summary.byBatch)] : []),
     describeLayers(summary.layers, hyperparameters.covarianceWeight),
     describeWeightChanges(weightChanges),
     ...(skipped.length > 0 ? [describeSkipped(skipped)] : []),

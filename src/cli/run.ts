@@ -5,11 +5,16 @@ import {
   addCommonOptions,
   addEditingOptions,
   addLoadingOptions,
+  consistencyOption,
+  datasetOption,
   dtypeOption,
   type EditingOptions,
+  fluencyOption,
   type ModelOptions,
   modelOption,
+  offsetOption,
   positiveInteger,
+  shuffleOption,
 } from "./options.js";
 import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
@@ -17,6 +22,10 @@ import { printResult, type Runtime } from "./runtime.js";
 interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   dataset?: string;
   edits?: number;
+  offset?: number;
+  shuffle?: boolean;
+  fluency?: boolean;
+  consistency?: string;
   metricsBefore?: boolean;
   out: string;
   resume?: boolean;
@@ -32,11 +41,15 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
         "keeps everything in a run directory. A run that was interrupted in whatever way goes on with --resume.",
     )
     .addOption(modelOption())
-    .option("--dataset <name>", "atlas, or counterfact:FILE (either of its formats)")
+    .addOption(datasetOption())
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")
     .addOption(new Option("--edits <n>", "facts to edit (default: all of the dataset)").argParser(positiveInteger))
+    .addOption(offsetOption())
+    .addOption(shuffleOption())
     .option("--metrics-before", "evaluate the unedited model too")
+    .addOption(fluencyOption())
+    .addOption(consistencyOption())
     .addOption(dtypeOption());
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)

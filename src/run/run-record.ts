@@ -18,6 +18,8 @@ export interface RunRecord {
   contextTemplates: ContextTemplates;
   /** Hash of the texts, or of the files of second moments. */
   secondMoments: string;
+  /** Hash of the reference texts, where generated ones are compared with some. */
+  references?: string;
   seed: number;
   /** Facts left out, and why. */
   skipped: SkippedFact[];
@@ -58,6 +60,7 @@ export function refuseOtherContent(recorded: RunRecord, now: RunRecord): void {
     { name: "facts that pass the checks", recorded: recorded.dataset.facts, now: now.dataset.facts },
     { name: "hyperparameters", recorded: recorded.hyperparameters, now: now.hyperparameters },
     { name: "context templates", recorded: recorded.contextTemplates, now: now.contextTemplates },
+    { name: "content of --consistency", recorded: recorded.references, now: now.references },
     { name: "content of --moments or --text", recorded: recorded.secondMoments, now: now.secondMoments },
   ]);
 }

@@ -11,7 +11,7 @@ import { JsonLines, readJsonLines } from "./json-lines.js";
 import type { RunDirectory } from "./run-directory.js";
 import type { RunInputs } from "./run-inputs.js";
 import type { Stopwatch } from "./seconds.js";
-import { type CaseLine, caseLine, metricsAfter, metricsBefore, type Summary } from "./summary.js";
+import { type CaseLine, caseLine, metricsAfter, metricsBefore, metricsByBatch, type Summary } from "./summary.js";
 
 /** A line of batches.jsonl. */
 type BatchLine = Omit<BatchReport, "values" | "seconds"> & {
@@ -45,6 +45,7 @@ export class Session {
       edits: this.inputs.records.length,
       before: metricsBefore(cases),
       after: metricsAfter(cases),
+      byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
       seconds: this.stopwatch.read(),
       layers,
     };
@@ -178,7 +179,7 @@ export class Session {
     await evaluateInChunks(
       model,
       records,
-      { start, stage, events: this.events, signal: this.signal },
+      { start, stage, measures: this.inputs.measures, events: this.events, signal: this.signal },
       async (chunk) => {
         const now = performance.now();
         this.stopwatch.add("evaluation", (now - last) / 1000);

@@ -1,5 +1,5 @@
 import type { LayerReport } from "../edit/report.js";
-import { type CaseScores, type Metrics, summarize } from "../evaluate/index.js";
+import { type BatchMetrics, type CaseScores, type Metrics, summarize, summarizeByBatch } from "../evaluate/index.js";
 import type { Seconds } from "./seconds.js";
 
 /** Content of summary.json. */
@@ -9,13 +9,17 @@ export interface Summary {
   /** Of the unedited model, on the same facts; null unless asked for. */
   before: Metrics | null;
   after: Metrics;
+  /** The same by batches of edits, oldest first. */
+  byBatch: BatchMetrics[];
   seconds: Seconds;
   /** After the last batch. */
   layers: LayerReport[];
 }
 
 /** Scores of one fact as cases.jsonl has them. */
-export type RecordedScores = Omit<CaseScores, "caseId">;
+export type RecordedScores = WithoutId<CaseScores>;
+
+type WithoutId<S> = S extends unknown ? Omit<S, "caseId"> : never;
 
 /** A line of cases.jsonl. */
 export interface CaseLine {
@@ -25,8 +29,7 @@ export interface CaseLine {
 }
 
 export function caseLine(before: CaseScores | undefined, after: CaseScores): CaseLine {
-  const { caseId, ...scores } = after;
-  return { caseId, before: before === undefined ? null : withoutId(before), after: scores };
+  return { caseId: after.caseId, before: before === undefined ? null : withoutId(before), after: withoutId(after) };
 }
 
 function withoutId({ caseId: _, ...scores }: CaseScores): RecordedScores {
@@ -34,10 +37,22 @@ function withoutId({ caseId: _, ...scores }: CaseScores): RecordedScores {
 }
 
 export function metricsBefore(lines: readonly CaseLine[]): Metrics | null {
-  const cases = lines.flatMap(({ caseId, before }) => (before === null ? [] : [{ caseId, ...before }]));
+  const cases = lines.flatMap(({ caseId, before }) => (before === null ? [] : [withId(caseId, before)]));
   return cases.length === 0 ? null : summarize(cases);
 }
 
 export function metricsAfter(lines: readonly CaseLine[]): Metrics {
-  return summarize(lines.map(({ caseId, after }) => ({ caseId, ...after })));
+  return summarize(casesAfter(lines));
+}
+
+export function metricsByBatch(lines: readonly CaseLine[], batchSize: number): BatchMetrics[] {
+  return summarizeByBatch(casesAfter(lines), batchSize);
+}
+
+function casesAfter(lines: readonly CaseLine[]): CaseScores[] {
+  return lines.map(({ caseId, after }) => withId(caseId, after));
+}
+
+function withId(caseId: number, scores: RecordedScores): CaseScores {
+  return { caseId, ...scores } as CaseScores;
 }
