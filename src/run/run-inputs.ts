@@ -2,12 +2,10 @@ import { type Dataset, openDataset } from "../data/datasets.js";
 import type { DatasetRecord } from "../data/records.js";
 import { hashReferenceTexts, readReferenceTexts } from "../data/reference-texts.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
-import { methods } from "../edit/methods/index.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import type { EvaluationMeasures } from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
 import {
-  chooseAlpha,
   chooseContextTemplates,
   chooseHyperparameters,
   chooseSecondMoments,
@@ -16,6 +14,7 @@ import {
 import { currentEnvironment } from "./environment.js";
 import type { RunEvents } from "./events.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
+import { chooseMethod, methodRecord } from "./method.js";
 import { openModel } from "./open-model.js";
 import type { RunRequest } from "./request.js";
 import { type RunRecord, refuseOtherContent } from "./run-record.js";
@@ -49,13 +48,13 @@ export async function prepareRun(
   const dataset = openDataset(request.dataset);
   const model = await openModel(request, events, signal);
   try {
-    const hyperparameters = await chooseHyperparameters(model, request);
+    const hyperparameters = await chooseHyperparameters(model, request, request.method);
+    const method = chooseMethod(request, hyperparameters);
     const contextTemplates =
       recorded !== undefined && request.contextTemplates === null
         ? recorded.contextTemplates
         : await chooseContextTemplates(model, request, signal);
 
-    const alpha = chooseAlpha(request.alpha, hyperparameters);
     const { records, skipped, read } = await readRecords(model, dataset, request, contextTemplates, events, signal);
     refuseBadFacts(skipped, records.length, request.skipBad);
     if (request.edits !== null && read < request.edits) {
@@ -63,10 +62,10 @@ export async function prepareRun(
     }
 
     const record: RunRecord = {
-      asked: { ...request, model: model.source, alpha },
+      asked: { ...request, model: model.source },
       model: { name: model.name, hash: await model.contentHash() },
       dataset: { name: dataset.name, hash: await dataset.contentHash(), facts: records.length },
-      method: { name: request.method, alpha },
+      method: methodRecord(method),
       hyperparameters,
       contextTemplates,
       ...(request.consistency === null ? {} : { references: await hashReferenceTexts(request.consistency) }),
@@ -82,7 +81,7 @@ export async function prepareRun(
       chooseSecondMoments(model, hyperparameters.layers, request, events, signal),
     );
     const editor = await SequentialEditor.create(model, {
-      method: methods.lyaplock({ alpha }),
+      method,
       moments,
       hyperparameters,
       contextTemplates,
