@@ -6,7 +6,8 @@
 
 export { type GlueItem, type GlueTaskName, type GlueTests, readGlue } from "./data/glue.js";
 export { type Dataset, datasets, openDataset, readFacts } from "./data/index.js";
-export type { CounterFactRecord, Fact } from "./data/records.js";
+export type { CounterFactRecord, DatasetRecord, Fact, KnownFact, ZsreRecord } from "./data/records.js";
+export { type ReferenceTexts, readReferenceTexts } from "./data/reference-texts.js";
 export {
   type CachedMomentsOptions,
   type CollectionEstimate,
@@ -54,9 +55,16 @@ export {
 } from "./edit/sequential-editor.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";
 export {
+  type AnswerScore,
+  type BatchMetrics,
   type CaseScores,
+  type CounterFactScores,
+  type EvaluateOptions,
+  type EvaluationMeasures,
   evaluate,
   evaluateGlue,
+  fluencyOf,
+  type GenerationScores,
   type GlueEvaluation,
   type GlueOptions,
   type GlueScores,
@@ -69,6 +77,9 @@ export {
   perplexity,
   type Statistic,
   summarize,
+  summarizeByBatch,
+  type ZsreCompatibility,
+  type ZsreScores,
 } from "./evaluate/index.js";
 export type { GeneratedText, GenerationOptions } from "./model/generation.js";
 export { type GetModelOptions, type GotModel, getModel } from "./model/get-model.js";

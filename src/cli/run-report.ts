@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import {
+  describeByBatch,
   describeEvaluationLine,
   describeExamples,
   describeLayers,
@@ -28,6 +29,7 @@ export function describeRun({
     describeExamples(examples),
     describeMetrics(summary.before, summary.after),
     ...(evaluations.length > 0 ? [evaluations.map(describeEvaluationLine).join("\n")] : []),
+    ...(summary.byBatch.length > 1 ? [describeByBatch(summary.byBatch)] : []),
     describeLayers(summary.layers, hyperparameters.covarianceWeight),
     describeWeightChanges(weightChanges),
     ...(skipped.length > 0 ? [describeSkipped(skipped)] : []),

@@ -5,13 +5,18 @@ import {
   addCommonOptions,
   addEditingOptions,
   addLoadingOptions,
+  consistencyOption,
+  datasetOption,
   dtypeOption,
   type EditingOptions,
+  fluencyOption,
   glueOption,
   type ModelOptions,
   modelOption,
+  offsetOption,
   positiveInteger,
   publishedRteOption,
+  shuffleOption,
 } from "./options.js";
 import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
@@ -19,6 +24,10 @@ import { printResult, type Runtime } from "./runtime.js";
 interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   dataset?: string;
   edits?: number;
+  offset?: number;
+  shuffle?: boolean;
+  fluency?: boolean;
+  consistency?: string;
   metricsBefore?: boolean;
   out: string;
   resume?: boolean;
@@ -39,11 +48,15 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
         "keeps everything in a run directory. A run that was interrupted in whatever way goes on with --resume.",
     )
     .addOption(modelOption())
-    .option("--dataset <name>", "atlas, or counterfact:FILE (either of its formats)")
+    .addOption(datasetOption())
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")
     .addOption(new Option("--edits <n>", "facts to edit (default: all of the dataset)").argParser(positiveInteger))
+    .addOption(offsetOption())
+    .addOption(shuffleOption())
     .option("--metrics-before", "evaluate the unedited model too")
+    .addOption(fluencyOption())
+    .addOption(consistencyOption())
     .addOption(dtypeOption())
     .addOption(glueOption("measure GLUE before the first edit, during the run and after the last"))
     .addOption(publishedRteOption())

@@ -13,7 +13,16 @@ import type { RunDirectory } from "./run-directory.js";
 import { RunEvaluations } from "./run-evaluations.js";
 import type { RunInputs } from "./run-inputs.js";
 import type { Stopwatch } from "./seconds.js";
-import { type CaseLine, caseLine, glueOf, metricsAfter, metricsBefore, perplexityOf, type Summary } from "./summary.js";
+import {
+  type CaseLine,
+  caseLine,
+  glueOf,
+  metricsAfter,
+  metricsBefore,
+  metricsByBatch,
+  perplexityOf,
+  type Summary,
+} from "./summary.js";
 
 /** A line of batches.jsonl. */
 type BatchLine = Omit<BatchReport, "values" | "seconds"> & {
@@ -63,6 +72,7 @@ export class Session {
       after: metricsAfter(cases),
       glue: glueOf(lastOf(evaluations.lines, "glue")),
       perplexity: perplexityOf(lastOf(evaluations.lines, "perplexity")),
+      byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
       seconds: this.stopwatch.read(),
       layers,
     };
@@ -211,7 +221,7 @@ export class Session {
     await evaluateInChunks(
       model,
       records,
-      { start, stage, events: this.events, signal: this.signal },
+      { start, stage, measures: this.inputs.measures, events: this.events, signal: this.signal },
       async (chunk) => {
         const now = performance.now();
         this.stopwatch.add("evaluation", (now - last) / 1000);
