@@ -26,7 +26,14 @@ describe("completeRequest", () => {
       metricsBefore: false,
       skipBad: false,
       dtype: "as-is",
+      glue: null,
+      publishedRteLabels: false,
+      perplexity: null,
+      glueEvery: 1000,
+      evalEvery: null,
     });
+    const measured = completeRequest({ ...asked, glue: "data/glue", perplexity: "data/text.txt" });
+    expect(measured).toMatchObject({ glue: resolve("data/glue"), perplexity: resolve("data/text.txt") });
     expect(completeRequest({ ...asked, applyDelta: ["a", "b"] }).applyDelta).toEqual([resolve("a"), resolve("b")]);
   });
 
