@@ -134,7 +134,7 @@ export class Session {
       const size = this.inputs.record.asked.batch;
       let layers = (await readAll<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
       const done = checkpoint.state.editor?.edits ?? 0;
-      await evaluations.measureDue(done);
+      if (done < records.length) await evaluations.measureDue(done);
       for (let start = done; start < records.length; start += size) {
         const report = await this.editBatch(start, size);
         await lines.append([batchLine(report)]);
@@ -144,10 +144,11 @@ export class Session {
         });
         layers = report.layers;
         this.events.onBatch?.(report);
-        await evaluations.measureDue(report.edits);
+        if (report.edits < records.length) await evaluations.measureDue(report.edits);
       }
       // Not in the checkpoint: one who resumes after the last batch does it again.
       const finished = await this.stopwatch.time("updates", () => editor.finish());
+      await evaluations.measureDue(records.length);
       return finished.length > 0 ? finished : layers;
     } finally {
       await lines.close();

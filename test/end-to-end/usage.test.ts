@@ -33,6 +33,8 @@ describe("wrong usage ends with 2", () => {
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--batch", "1.5"], "--batch"],
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--layers", "4-2"], "--layers"],
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--method", "magic"], "lyaplock"],
+    [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--glue-every", "100"], "--glue-every"],
+    [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--eval-every", "0"], "--eval-every"],
     [["doctor", "--device", "tpu"], "auto"],
     [["eval", "--model", "m"], "--glue"],
     [["plan", "--model", "builtin:atlas"], "--edits"],

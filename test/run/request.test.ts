@@ -30,7 +30,14 @@ describe("completeRequest", () => {
       consistency: null,
       skipBad: false,
       dtype: "as-is",
+      glue: null,
+      publishedRteLabels: false,
+      perplexity: null,
+      glueEvery: 1000,
+      evalEvery: null,
     });
+    const measured = completeRequest({ ...asked, glue: "data/glue", perplexity: "data/text.txt" });
+    expect(measured).toMatchObject({ glue: resolve("data/glue"), perplexity: resolve("data/text.txt") });
     expect(completeRequest({ ...asked, applyDelta: ["a", "b"] }).applyDelta).toEqual([resolve("a"), resolve("b")]);
   });
 
