@@ -64,6 +64,7 @@ const resumable: [string, EditingMethod][] = [
   ["prune", methods.prune()],
   ["emmet", methods.emmet()],
   ["lyaplock", methods.lyaplock({ alpha: 1.5 })],
+  ["lyaplock with a bound for each batch", methods.lyaplock({ alpha: 1.5, bound: "each-batch" })],
   ["lyaplock with memit", methods.lyaplock({ alpha: 1.5, base: "memit" })],
   ["lyaplock with rect", methods.lyaplock({ alpha: 1.5, base: "rect" })],
   ["lyaplock with prune", methods.lyaplock({ alpha: 1.5, base: "prune" })],
