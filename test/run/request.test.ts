@@ -16,6 +16,8 @@ describe("completeRequest", () => {
       dataset: `counterfact:${resolve("data/c.json")}`,
       method: "lyaplock",
       edits: null,
+      offset: 0,
+      shuffle: false,
       batch: 7,
       alpha: 20,
       seed: 42,
@@ -25,6 +27,8 @@ describe("completeRequest", () => {
       moments: null,
       text: null,
       metricsBefore: false,
+      fluency: false,
+      consistency: null,
       skipBad: false,
       dtype: "as-is",
     });
