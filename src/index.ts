@@ -85,6 +85,7 @@ export type { GeneratedText, GenerationOptions } from "./model/generation.js";
 export { type GetModelOptions, type GotModel, getModel } from "./model/get-model.js";
 export { LanguageModel, type SaveType } from "./model/language-model.js";
 export { type LoadOptions, loadModel } from "./model/load.js";
+export type { NativeKeySpace, NativeMatrix } from "./native/addon.js";
 export {
   type EvaluationLine,
   type ExperimentOptions,

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { lyapLockBases } from "../edit/methods/index.js";
+import { lyapLockBases, lyapLockBounds } from "../edit/methods/index.js";
 import type { WeightType } from "../native/addon.js";
 import { type MethodName, methodNames } from "../run/index.js";
 
@@ -15,6 +15,7 @@ export interface EditingOptions extends CommonOptions {
   method?: MethodName;
   alpha?: number;
   base?: (typeof lyapLockBases)[number];
+  bound?: (typeof lyapLockBounds)[number];
   batch?: number;
   layers?: number[];
   hparams?: string;
@@ -83,6 +84,12 @@ export function addEditingOptions(command: Command): Command {
       ).argParser(numberFromOne),
     )
     .addOption(new Option("--base <name>", "a method to combine lyaplock with").choices(lyapLockBases))
+    .addOption(
+      new Option(
+        "--bound <what>",
+        "what lyaplock holds at or under its threshold: the average of the loss over batches, or the loss after each (default: average)",
+      ).choices(lyapLockBounds),
+    )
     .addOption(new Option("--batch <n>", "facts edited together (default: 100)").argParser(positiveInteger))
     .addOption(layersOption("layers to edit, in place of those in the hyperparameters"))
     .option("--hparams <file>", "hyperparameters, under the names of the published JSON files")

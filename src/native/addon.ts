@@ -292,6 +292,10 @@ export interface UpdateReport {
   form: UpdateForm;
   /** Whether the factor of the update before was gone on from, the weight being the same. */
   bordered: boolean;
+  /** μ the update was solved with. */
+  weight: number;
+  /** Weights it was solved with until the loss was within its limit; 1 without a limit. */
+  trials: number;
   /** Operations of the products, factors and solves that were made. */
   flops: number;
 }
@@ -320,13 +324,17 @@ export interface NativeLayerEditor {
   /** Facts remembered, and bytes held, as of the last call that ended. */
   readonly facts: number;
   readonly bytes: number;
-  /** Adds keys [u, d] and residuals [u, m] and solves anew with the weight μ. Without a form, the cheaper one. */
+  /**
+   * Adds keys [u, d] and residuals [u, m] and solves anew with the weight μ. Without a form, the cheaper one. With a limit on
+   * the preservation loss (memory "values"), μ is the smallest from `weight` on at which the loss is within it.
+   */
   update(
     keys: NativeMatrix,
     residuals: NativeMatrix,
     weight: number,
     form?: UpdateForm,
     cancellation?: NativeCancellation,
+    lossLimit?: number,
   ): Promise<UpdateReport>;
   /** Memory "keys": keys [u, d] that later updates shall disturb as little as they can. */
   remember(keys: NativeMatrix): Promise<void>;

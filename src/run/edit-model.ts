@@ -40,6 +40,7 @@ export interface EditOptions extends ModelChoice, Partial<EditingSources> {
   method?: MethodChoice["method"];
   alpha?: number;
   base?: MethodChoice["base"];
+  bound?: MethodChoice["bound"];
   /** Leave out facts that cannot be edited, instead of refusing all. */
   skipBad?: boolean;
 }

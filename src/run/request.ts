@@ -31,9 +31,10 @@ export interface ExperimentOptions {
   shuffle?: boolean;
   /** Facts per batch. The preservation threshold is α times the loss after the first batch, so this matters. */
   batch?: number;
-  /** Of LyapLock: α, and a method to combine it with. */
+  /** Of LyapLock: α, a method to combine it with, and what of the loss is bounded. */
   alpha?: number;
   base?: LyapLockOptions["base"];
+  bound?: LyapLockOptions["bound"];
   seed?: number;
   /** Edited layers, in place of those in the hyperparameters. */
   layers?: number[];
@@ -83,6 +84,7 @@ export interface RunRequest {
   /** null: what the hyperparameters say, or 60. */
   alpha: number | null;
   base: LyapLockOptions["base"] | null;
+  bound: LyapLockOptions["bound"] | null;
   seed: number;
   layers: number[] | null;
   hparams: string | null;
@@ -113,6 +115,7 @@ const defaults = {
   batch: 100,
   alpha: null,
   base: null,
+  bound: null,
   seed: 42,
   layers: null,
   hparams: null,

@@ -10,6 +10,7 @@ describe("completeRequest", () => {
       model: resolve("models/m"),
       applyDelta: null,
       base: null,
+      bound: null,
       removeDelta: null,
       weights: "f32",
       dataset: `counterfact:${resolve("data/c.json")}`,

@@ -9,7 +9,7 @@ import { rect } from "./rect.js";
 export type { AlphaEditOptions } from "./alphaedit.js";
 export { type LayerByLayerMethod, layerByLayer } from "./layer-by-layer.js";
 export type { LayerContext, LayerMethod } from "./layer-method.js";
-export { type LyapLockOptions, lyapLockBases } from "./lyaplock.js";
+export { type LyapLockOptions, lyapLockBases, lyapLockBounds } from "./lyaplock.js";
 export type { MemitOptions } from "./memit.js";
 export type {
   BatchOptions,
