@@ -8,7 +8,7 @@ import { call } from "../../src/native/index.js";
 import { expectWithin, relativeError } from "../support/close.js";
 import { fixtureEditor, fixtureRun } from "../support/fixture-run.js";
 import { tinyModel } from "../support/model.js";
-import { FAMILIES, officialPath } from "../support/official.js";
+import { FAMILIES, type Family, officialPath } from "../support/official.js";
 import { EDITED_LAYERS, rounding } from "../support/reference.js";
 import { readTensors, turned } from "../support/tensors.js";
 
@@ -56,7 +56,8 @@ describe.each(FAMILIES)("%s", (family) => {
   });
 });
 
-const resumable: [string, EditingMethod][] = [
+/** The method, and the section of hparams.json and the family that suit it. */
+const resumable: [string, EditingMethod, section?: string, family?: Family][] = [
   ["memit", methods.memit()],
   ["memit-sequential", methods.memitSequential()],
   ["alphaedit", methods.alphaedit()],
@@ -68,12 +69,13 @@ const resumable: [string, EditingMethod][] = [
   ["lyaplock with rect", methods.lyaplock({ alpha: 1.5, base: "rect" })],
   ["lyaplock with prune", methods.lyaplock({ alpha: 1.5, base: "prune" })],
   ["lyaplock with alphaedit", methods.lyaplock({ alpha: 1.5, base: "alphaedit" })],
+  ["rome", methods.rome(), "rome"],
+  ["ft", methods.fineTuning(), "ft", "tiny-gpt2"], // which has a bias to train
 ];
 
-describe.each(resumable)("%s", (_, method) => {
-  const family = "tiny-llama";
-  // Its hyperparameters have a threshold for the null space that suits the tiny model.
-  const section = "alphaedit";
+// AlphaEdit's hyperparameters have a threshold for the null space that suits the tiny model.
+describe.each(resumable)("%s", (_, method, section = "alphaedit", family = "tiny-llama") => {
+  const { hyperparameters } = fixtureRun(family, section);
 
   it("goes on to the same bits after it was put down and taken up again", async () => {
     const { facts, batchSize } = fixtureRun(family);
@@ -99,21 +101,28 @@ describe.each(resumable)("%s", (_, method) => {
       const other = (await resumed.weights()).get(layer)!;
       expect(await call(() => other.toFloat32Array())).toEqual(await call(() => weight.toFloat32Array()));
     }
+    const [kept, keptAgain] = [await whole.matrices(), await resumed.matrices()];
+    expect(Object.keys(keptAgain)).toEqual(Object.keys(kept));
+    for (const [name, matrix] of Object.entries(kept)) {
+      const other = keptAgain[name]!;
+      expect(await call(() => other.toFloat64Array())).toEqual(await call(() => matrix.toFloat64Array()));
+    }
   });
 
   it("reports the preservation loss of the weights as they are", async () => {
     const model = await tinyModel(family);
     const { facts, batchSize } = fixtureRun(family);
     const editor = await fixtureEditor(model, family, { method, section });
-    const moments = await readTensors(officialPath(family, "statistics", "layer-3.safetensors"));
+    const looked = hyperparameters.layers.at(-1)!;
+    const moments = await readTensors(officialPath(family, "statistics", `layer-${looked}.safetensors`));
     const covariance = moments.get("second_moment")!;
-    const original = await call(() => model.native.originalWeight(3));
+    const original = await call(() => model.native.originalWeight(looked));
     const before = await call(() => original.toFloat64Array());
     let reports: LayerReport[] = [];
     for await (const { layers } of editor.edit(facts, { batchSize })) reports = layers;
     const finished = await editor.finish();
     if (finished.length > 0) reports = finished;
-    const weight = await call(async () => (await editor.weights()).get(3)!.toFloat64Array());
+    const weight = await call(async () => (await editor.weights()).get(looked)!.toFloat64Array());
     const d = covariance.rows;
     let loss = 0;
     for (let row = 0; row < model.config.width; row++) {
@@ -122,7 +131,7 @@ describe.each(resumable)("%s", (_, method) => {
         for (let j = 0; j < d; j++) loss += drift[i]! * covariance.values[i * d + j]! * drift[j]!;
       }
     }
-    const { preservationLoss, baseLoss } = reports.find(({ layer }) => layer === 3)!;
+    const { preservationLoss, baseLoss } = reports.find(({ layer }) => layer === looked)!;
     expectWithin(preservationLoss / loss - 1, 1e-5);
     expect(baseLoss).toBeGreaterThan(0);
   });
