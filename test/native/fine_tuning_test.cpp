@@ -125,15 +125,22 @@ TEST("fine-tuning makes the labels probable, and stops when they are") {
   const std::unique_ptr<Transformer> model = model_of("gptj", folder);
   TrainingPrompts prompts = some_prompts();
   prompts.labels.erase(prompts.labels.begin() + 2);  // of two at one position, none can become certain
-  FineTuningOptions options = options_for(1);
+  FineTuningOptions options = options_for(2);
   options.epochs = 1000;
+  options.stop_loss = 0.5F;  // so small a model is never sure
   const FineTuningResult result = fine_tune(*model, prompts, options, {});
   CHECK(result.epochs < 1000);
   CHECK(result.losses.size() == 2 * result.epochs);
-  CHECK(result.losses.front() > 1.0F && result.losses.back() < 0.02F);
+  CHECK(result.losses.front() > 1.0F);
   CHECK(result.fact_losses.size() == 4);
-  CHECK(loss_of(*model, prompts, 0, 4) < 0.02);
-  CHECK(model->weights().edited_bias(1));
+  CHECK(loss_of(*model, prompts, 0, 4) < 0.6);
+  // Below it, no step is made: once more does nothing but look.
+  const Array weight = array_of(model->backend(), model->weights().down(2).view);
+  options.stop_loss = 0.6F;
+  options.batch_size = 4;
+  CHECK(fine_tune(*model, prompts, options, {}).epochs == 1);
+  CHECK_SAME(array_of(model->backend(), model->weights().down(2).view), weight);
+  CHECK(model->weights().edited_bias(2));
 }
 
 TEST("fine-tuning moves no element farther than its norm constraint, and some just as far") {
@@ -188,7 +195,7 @@ TEST("fine-tuning that fails or is cancelled leaves weight and bias as they were
     throw Failure("nothing was thrown");
   };
   FineTuningOptions wild = options_for(1);
-  wild.learning_rate = 1e30F;
+  wild.learning_rate = 3e38F;
   CHECK(code_of(some_prompts(), wild, {}) == ErrorCode::not_finite);
   Cancellation cancelled;
   cancelled.cancel();
