@@ -140,6 +140,25 @@ describe.each(FAMILIES)("ROME from end to end on %s", (family) => {
   });
 });
 
+it("ROME puts the weight back when it is stopped between two facts", async () => {
+  const model = await tinyModel("tiny-llama");
+  const { facts } = fixtureRun("tiny-llama", "rome");
+  const editor = await fixtureEditor(model, "tiny-llama", { method: methods.rome(), section: "rome" });
+  await editor.editBatch(facts.slice(0, 1));
+  const before = await plain64(await call(() => model.native.weight(LAYER)));
+  const stop = new AbortController();
+  const seen: number[] = [];
+  const onProgress = ({ facts: done }: { facts: number }) => {
+    seen.push(done);
+    if (done === 2) stop.abort();
+  };
+  await expect(editor.editBatch(facts.slice(1, 5), { signal: stop.signal, onProgress })).rejects.toMatchObject({
+    code: "ERR_ABORTED",
+  });
+  expect(seen).toEqual([0, 1, 2]);
+  expect(await plain64(await call(() => model.native.weight(LAYER)))).toEqual(before);
+});
+
 it("ROME and FT refuse more than one layer", async () => {
   const model = await tinyModel("tiny-gpt2");
   for (const method of [methods.rome(), methods.fineTuning()]) {
