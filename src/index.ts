@@ -23,6 +23,7 @@ export {
   type AlphaEditOptions,
   type BatchOptions,
   type EditingMethod,
+  type FineTuningOptions,
   type LayerByLayerMethod,
   type LayerContext,
   type LayerMethod,

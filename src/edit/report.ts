@@ -13,9 +13,9 @@ export interface LayerReport {
   queue: number | null;
   /** μ, the weight this batch was solved with; null, and so are what follows from a solve, in a method without one. */
   weight: number | null;
-  /** ‖ΔW‖ and ‖R‖, Frobenius. */
+  /** ‖ΔW‖ and ‖R‖, Frobenius; null where no residual was to be met (FT). */
   updateNorm: number;
-  residualNorm: number;
+  residualNorm: number | null;
   /** Relative residual of the linear solve. */
   solveResidual: number | null;
   form: UpdateForm | null;

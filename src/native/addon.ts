@@ -93,8 +93,10 @@ export interface ValuePrompts {
 
 /** Section 6 of the reference, under its own names. */
 export interface ValueOptions {
-  /** Output of this block is what is optimised. */
+  /** δ is added to the output of this block. */
   layer: number;
+  /** What the initial value is, and with it the value: the block's whole output, or what its feed-forward part adds to it. */
+  place: "block" | "feed-forward";
   steps: number;
   learningRate: number;
   weightDecay: number;
@@ -118,6 +120,40 @@ export interface ValueResult {
   divergences: Float32Array;
   /** With `trajectory`: per fact, losses [iterations]; gradients and deltas [steps taken, m], delta after step and clamp. */
   trajectories?: { losses: Float32Array; gradients: Float32Array; deltas: Float32Array }[];
+}
+
+/** What a layer is trained on: one sequence for each of u facts. */
+export interface TrainingPrompts {
+  batch: TokenBatch;
+  /** Labels: sequence, position in it, and token to predict there; [labels] each. Every sequence has some. */
+  labelSequences: Int32Array;
+  labelPositions: Int32Array;
+  labelTokens: Int32Array;
+}
+
+/** Section 10.6 of the reference. */
+export interface FineTuningOptions {
+  /** Whose down-projection is trained: the weight, and the bias where the family has one. */
+  layer: number;
+  /** At most. */
+  epochs: number;
+  /** Facts of one step of Adam. */
+  batchSize: number;
+  learningRate: number;
+  /** So many times the weight is added to its gradient. */
+  weightDecay: number;
+  /** No element moves farther than this from where it was before the call. */
+  normConstraint?: number | undefined;
+  /** A mini-batch whose loss is below makes no step; an epoch whose mean is below is the last one: 0.01 as published. */
+  stopLoss: number;
+}
+
+export interface FineTuningResult {
+  epochs: number;
+  /** Of each mini-batch before its step, epoch by epoch. */
+  losses: Float32Array;
+  /** Of each fact in the last epoch, [u]: mean over its labels of −log p. */
+  factLosses: Float32Array;
 }
 
 /** Sequences cut at the lookup position, read layer by layer while the layers are being edited. */
@@ -202,6 +238,12 @@ export interface NativeModel {
     cancellation?: NativeCancellation,
   ): Promise<void>;
   optimizeValues(prompts: ValuePrompts, options: ValueOptions, cancellation?: NativeCancellation): Promise<ValueResult>;
+  /** Trains one layer's down-projection. If it fails or is cancelled, between steps, weight and bias are as they were. */
+  fineTune(
+    prompts: TrainingPrompts,
+    options: FineTuningOptions,
+    cancellation?: NativeCancellation,
+  ): Promise<FineTuningResult>;
   beginKeys(prompts: KeyPrompts): NativeKeyPass;
 
   /** The down-projection's weight as it is now, [m, d] float32, whatever the checkpoint's orientation. */
@@ -212,11 +254,17 @@ export interface NativeModel {
   setDrift(layer: number, drift: NativeMatrix): Promise<void>;
   /** Puts back a weight that `weight` gave. */
   setWeight(layer: number, weight: NativeMatrix): Promise<void>;
-  /** Frobenius norms of weight − original and of the original, and how many elements differ. */
+  /** The down-projection's bias, [1, m] float32, and what it was; null where the family has none. */
+  bias(layer: number): Promise<NativeMatrix | null>;
+  originalBias(layer: number): Promise<NativeMatrix | null>;
+  /** Puts back a bias that `bias` gave. */
+  setBias(layer: number, bias: NativeMatrix): Promise<void>;
+  /** Frobenius norms of weight − original and of the original, and how many elements differ; the bias counts where it was
+   * trained. */
   weightChange(layer: number): Promise<{ norm: number; originalNorm: number; changed: number; elements: number }>;
   /**
    * Writes the model's weight files into an existing directory: safetensors under their own names, a GGUF file as
-   * model.safetensors. Matrices that were edited, or changed by a delta, come in the orientation of the family's checkpoints and of
+   * model.safetensors. Matrices (and biases) that were edited, or changed by a delta, come in the orientation of the family's checkpoints and of
    * the given type, or without one of their own; what is quantised becomes F32; everything else keeps its values and type.
    * ERR_NOT_FINITE if an element is too large for the type.
    */
@@ -455,9 +503,9 @@ export interface NativeAddon {
   keepTopShare(delta: NativeMatrix, weight: NativeMatrix, share: number): Promise<NativeMatrix>;
   /** `drift` [m, d] with singular values above the largest of `original` compressed (PRUNE). */
   compressSingularValues(drift: NativeMatrix, original: NativeMatrix): Promise<NativeMatrix>;
-  /** [m, d], from keys [1, d] and a residual [1, m] (ROME). */
+  /** [m, d], from keys [1, d] and a residual [1, m] (ROME); along the mean key itself where no key space is given. */
   rankOneUpdate(
-    keySpace: NativeKeySpace,
+    keySpace: NativeKeySpace | null,
     meanKey: NativeMatrix,
     key: NativeMatrix,
     residual: NativeMatrix,

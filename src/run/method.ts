@@ -11,6 +11,8 @@ const byName = {
   rect: methods.rect,
   prune: methods.prune,
   emmet: methods.emmet,
+  rome: methods.rome,
+  ft: methods.fineTuning,
 };
 
 export type MethodName = keyof typeof byName;

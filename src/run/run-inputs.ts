@@ -66,7 +66,7 @@ export async function prepareRun(
     const contextTemplates =
       recorded !== undefined && request.contextTemplates === null
         ? recorded.contextTemplates
-        : await chooseContextTemplates(model, request, signal);
+        : await chooseContextTemplates(model, request, method, signal);
 
     const { records, skipped, read } = await readRecords(model, dataset, request, contextTemplates, events, signal);
     refuseBadFacts(skipped, records.length, request.skipBad);

@@ -8,7 +8,7 @@ import { expectWithin, relativeError } from "../support/close.js";
 import { fixtureEditor, fixtureRun } from "../support/fixture-run.js";
 import { describeMethod } from "../support/method-suite.js";
 import { tinyModel } from "../support/model.js";
-import { FAMILIES, officialPath } from "../support/official.js";
+import { FAMILIES, type Family, officialPath } from "../support/official.js";
 import { EDITED_LAYERS, rounding } from "../support/reference.js";
 import { readTensors, turned } from "../support/tensors.js";
 
@@ -56,7 +56,8 @@ describe.each(FAMILIES)("%s", (family) => {
   });
 });
 
-const resumable: [string, EditingMethod][] = [
+/** The method, and the section of hparams.json and the family that suit it. */
+const resumable: [string, EditingMethod, section?: string, family?: Family][] = [
   ["memit", methods.memit()],
   ["memit-sequential", methods.memitSequential()],
   ["alphaedit", methods.alphaedit()],
@@ -69,6 +70,8 @@ const resumable: [string, EditingMethod][] = [
   ["lyaplock with rect", methods.lyaplock({ alpha: 1.5, base: "rect" })],
   ["lyaplock with prune", methods.lyaplock({ alpha: 1.5, base: "prune" })],
   ["lyaplock with alphaedit", methods.lyaplock({ alpha: 1.5, base: "alphaedit" })],
+  ["rome", methods.rome(), "rome"],
+  ["ft", methods.fineTuning(), "ft", "tiny-gpt2"], // which has a bias to train
 ];
 
-describe.each(resumable)("%s", (_, method) => describeMethod(method));
+describe.each(resumable)("%s", (_, method, section, family) => describeMethod(method, { section, family }));
