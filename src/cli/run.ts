@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { SaveType } from "../model/index.js";
-import { isResumable, runExperiment } from "../run/index.js";
+import { describeMatrix } from "../report/index.js";
+import { isResumable, runExperiment, runMatrix } from "../run/index.js";
 import {
   addCommonOptions,
   addEditingOptions,
@@ -15,6 +16,8 @@ import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
 
 interface RunOptions extends EditingOptions, Partial<ModelOptions> {
+  config?: string;
+  data?: string;
   dataset?: string;
   edits?: number;
   metricsBefore?: boolean;
@@ -32,6 +35,8 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
         "keeps everything in a run directory. A run that was interrupted in whatever way goes on with --resume.",
     )
     .addOption(modelOption())
+    .option("--config <file>", "a file that describes many runs; each gets a directory of its own in --out")
+    .option("--data <dir>", 'what "{data}" stands for in --config (default: data, beside that file)')
     .option("--dataset <name>", "atlas, or counterfact:FILE (either of its formats)")
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")
@@ -41,6 +46,7 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
     .action(async (options: RunOptions) => {
+      if (options.config !== undefined) return runConfig(options.config, options, command, runtime);
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {
         command.error("error: a new run needs --model and --dataset (or --resume, to go on with one)", { exitCode: 2 });
       }
@@ -54,6 +60,25 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     });
 }
 
+/** The options that go with --config; all others are in the file. */
+const besideConfig = ["config", "data", "out", "resume", "device", "threads", "json"];
+
+async function runConfig(file: string, options: RunOptions, command: Command, runtime: Runtime): Promise<void> {
+  const other = command.options.find((option) => {
+    const given = command.getOptionValueSource(option.attributeName()) === "cli";
+    return given && !besideConfig.includes(option.attributeName());
+  });
+  if (other !== undefined) {
+    command.error(`error: ${other.long} is no option of --config; say it in the file`, { exitCode: 2 });
+  }
+  const { out: directory, data, resume } = options;
+  runtime.onStopped = async () =>
+    `Go on with: lyaplock run --config ${inShell(file)}${data === undefined ? "" : ` --data ${inShell(data)}`} --out ${inShell(directory)} --resume`;
+  const result = await runMatrix({ file, data, directory, resume }, runtime.progress, runtime.signal);
+  printResult(runtime, options, result, () => describeMatrix(result));
+  if (result.runs.some(({ state }) => state === "failed")) process.exitCode = 1;
+}
+
 function inShell(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
@@ -61,4 +86,5 @@ function inShell(path: string): string {
 const example = `
 Example:
   lyaplock run --model builtin:atlas --dataset atlas --edits 200 --batch 50 --out runs/first
-  lyaplock run --out runs/first --resume`;
+  lyaplock run --out runs/first --resume
+  lyaplock run --config experiments/atlas-methods.json --out runs/atlas-methods`;

@@ -1,6 +1,7 @@
 export { describeChecks } from "./checks.js";
 export { describeEvaluation } from "./evaluation.js";
 export { describeLayers, type Standing, standing } from "./layers.js";
+export { describeMatrix } from "./matrix.js";
 export { describeMetrics } from "./metrics.js";
 export { describeListedMoments } from "./moments.js";
 export { describeExamples, describeSeconds, describeSkipped, describeWeightChanges } from "./outcome.js";

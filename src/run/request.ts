@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { LyaplockError } from "../errors.js";
 import { parseHubName } from "../model/hub-name.js";
@@ -107,7 +108,7 @@ export function completeRequest(options: ExperimentOptions): RunRequest {
   const { model, dataset } = options;
   if (model === undefined) throw missing("a model", "--model builtin:atlas");
   if (dataset === undefined) throw missing("a dataset", "--dataset atlas, or --dataset counterfact:FILE");
-  return { model: absoluteModel(model), dataset: absoluteDataset(dataset), ...defaults, ...given(options) };
+  return { ...defaults, ...given({ ...options, model, dataset }) } as RunRequest;
 }
 
 /** Completes the options of a resumed run from what it was asked at first. ERR_RUN_DIRECTORY names those that differ. */
@@ -153,27 +154,34 @@ function flag(name: string): string {
 function given(options: ExperimentOptions): Partial<RunRequest> {
   const { directory: _directory, resume: _resume, ...rest } = options;
   const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as typeof rest;
+  return absolutePlaces(set, ".");
+}
+
+/** Makes every place absolute, those that are relative being so to `base`. */
+export function absolutePlaces<T extends Partial<ExperimentOptions>>(options: T, base: string): T {
+  const file = (path: string) => resolve(base, path);
   return {
-    ...set,
-    ...(set.model !== undefined && { model: absoluteModel(set.model) }),
-    ...(set.applyDelta !== undefined && { applyDelta: set.applyDelta.map((path) => resolve(path)) }),
-    ...(set.removeDelta !== undefined && { removeDelta: set.removeDelta.map((path) => resolve(path)) }),
-    ...(set.dataset !== undefined && { dataset: absoluteDataset(set.dataset) }),
-    ...(set.hparams !== undefined && { hparams: resolve(set.hparams) }),
-    ...(set.contextTemplates !== undefined && { contextTemplates: resolve(set.contextTemplates) }),
-    ...(set.moments !== undefined && { moments: resolve(set.moments) }),
-    ...(set.text !== undefined && { text: set.text.map((path) => resolve(path)) }),
+    ...options,
+    ...(options.model !== undefined && { model: absoluteModel(options.model, base) }),
+    ...(options.applyDelta !== undefined && { applyDelta: options.applyDelta.map(file) }),
+    ...(options.removeDelta !== undefined && { removeDelta: options.removeDelta.map(file) }),
+    ...(options.dataset !== undefined && { dataset: absoluteDataset(options.dataset, base) }),
+    ...(options.hparams !== undefined && { hparams: file(options.hparams) }),
+    ...(options.contextTemplates !== undefined && { contextTemplates: file(options.contextTemplates) }),
+    ...(options.moments !== undefined && { moments: file(options.moments) }),
+    ...(options.text !== undefined && { text: options.text.map(file) }),
   };
 }
 
-function absoluteModel(source: string): string {
-  const isName = source.startsWith("builtin:") || isNamedModel(source) || parseHubName(source) !== undefined;
-  return isName ? source : resolve(source);
+function absoluteModel(source: string, base: string): string {
+  const path = resolve(base, source);
+  const isOnHub = parseHubName(source) !== undefined && !existsSync(path);
+  return source.startsWith("builtin:") || isNamedModel(source) || isOnHub ? source : path;
 }
 
-function absoluteDataset(spec: string): string {
+function absoluteDataset(spec: string, base: string): string {
   const colon = spec.indexOf(":");
-  return colon < 0 ? spec : `${spec.slice(0, colon + 1)}${resolve(spec.slice(colon + 1))}`;
+  return colon < 0 ? spec : `${spec.slice(0, colon + 1)}${resolve(base, spec.slice(colon + 1))}`;
 }
 
 function missing(what: string, example: string): LyaplockError {
