@@ -36,7 +36,8 @@ export function summarize(cases: readonly CaseScores[]): Metrics {
   };
 }
 
-function statistic(values: number[]): Statistic {
+/** Of values in percent. */
+export function statistic(values: number[]): Statistic {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
   if (count < 2) return { mean, standardError: 0, count };
