@@ -14,8 +14,27 @@ export {
 } from "./data/second-moments-files.js";
 export { checkFacts, type FactCheck } from "./edit/checks.js";
 export { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./edit/context-templates.js";
+export type { EditOptions, EditProgress } from "./edit/edit-options.js";
 export { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "./edit/hyperparameters.js";
-export { type EditingMethod, type LyapLockOptions, methods } from "./edit/methods/index.js";
+export {
+  type AlphaEditOptions,
+  type BatchOptions,
+  type EditingMethod,
+  type LayerByLayerMethod,
+  type LayerContext,
+  type LayerMethod,
+  type LyapLockOptions,
+  layerByLayer,
+  type Matrices,
+  type MemitOptions,
+  type MethodAtWork,
+  type MethodContext,
+  type MethodOptions,
+  methods,
+  type PlainData,
+  type PruneOptions,
+  type RectOptions,
+} from "./edit/methods/index.js";
 export { type PlannedEdits, planUpdates, type UpdatePlan } from "./edit/plan.js";
 export type { BatchReport, LayerReport, ValueReport } from "./edit/report.js";
 export {
@@ -27,10 +46,8 @@ export {
   SecondMoments,
 } from "./edit/second-moments.js";
 export {
-  type EditOptions,
   type EditorOptions,
   type EditorState,
-  type EditProgress,
   SequentialEditor,
 } from "./edit/sequential-editor.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";

@@ -14,7 +14,7 @@ Napi::Function KeySpaceHandle::define(Napi::Env env) {
        InstanceAccessor<&KeySpaceHandle::largest_pivot>("largestPivot"),
        InstanceAccessor<&KeySpaceHandle::ridge>("ridge"), InstanceMethod<&KeySpaceHandle::whiten>("whiten"),
        InstanceMethod<&KeySpaceHandle::lift>("lift"), InstanceMethod<&KeySpaceHandle::factor>("factor"),
-       dispose_method()});
+       InstanceMethod<&KeySpaceHandle::drift_loss>("driftLoss"), dispose_method()});
 }
 
 Napi::Value KeySpaceHandle::width(const Napi::CallbackInfo& info) {
@@ -63,6 +63,16 @@ Napi::Value KeySpaceHandle::lift(const Napi::CallbackInfo& info) {
         return space->lift(whitened->as_doubles(storage));
       },
       give_doubles);
+}
+
+Napi::Value KeySpaceHandle::drift_loss(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr,
+      [space = native(info.Env()), drift = MatrixHandle::unwrap(info.Env(), info[0])] {
+        Matrix<double> storage;
+        return space->drift_loss(drift->as_doubles(storage));
+      },
+      to_number);
 }
 
 Napi::Value KeySpaceHandle::factor(const Napi::CallbackInfo& info) {

@@ -24,6 +24,7 @@ class KeySpaceHandle final : public Handle<KeySpaceHandle, const KeySpace> {
   Napi::Value ridge(const Napi::CallbackInfo& info);
   Napi::Value whiten(const Napi::CallbackInfo& info);
   Napi::Value lift(const Napi::CallbackInfo& info);
+  Napi::Value drift_loss(const Napi::CallbackInfo& info);
   Napi::Value factor(const Napi::CallbackInfo& info);
 };
 

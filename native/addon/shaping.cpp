@@ -1,8 +1,11 @@
 #include "addon/shaping.h"
 
+#include <cmath>
+
 #include "addon/arguments.h"
 #include "addon/key_space_handle.h"
 #include "addon/matrix_handle.h"
+#include "edit/drift.h"
 #include "edit/preservation_loss.h"
 #include "edit/rank_one.h"
 #include "edit/singular_values.h"
@@ -56,6 +59,42 @@ Napi::Value preservation_loss_of(const Napi::CallbackInfo& info) {
         Matrix<double> drift_storage, covariance_storage;
         return preservation_loss(*drift->backend, drift->as_doubles(drift_storage),
                                  covariance->as_doubles(covariance_storage));
+      },
+      to_number);
+}
+
+Napi::Value drift_targets(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return promise(
+      env, nullptr,
+      [drift = MatrixHandle::unwrap(env, info[0]), keys = MatrixHandle::unwrap(env, info[1]),
+       residuals = MatrixHandle::unwrap(env, info[2])] {
+        Matrix<double> drift_storage, key_storage, residual_storage;
+        return targets_of(*drift->backend, drift->as_doubles(drift_storage), keys->as_doubles(key_storage),
+                          residuals->as_doubles(residual_storage));
+      },
+      give_doubles);
+}
+
+Napi::Value add_scaled(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const double scale = number(info[1], "scale");
+  return promise(
+      env, nullptr,
+      [a = MatrixHandle::unwrap(env, info[0]), scale, b = MatrixHandle::unwrap(env, info[2])] {
+        Matrix<double> a_storage, b_storage;
+        return sum_of(*a->backend, a->as_doubles(a_storage), scale, b->as_doubles(b_storage));
+      },
+      give_doubles);
+}
+
+Napi::Value norm_of(const Napi::CallbackInfo& info) {
+  return promise(
+      info.Env(), nullptr,
+      [matrix = MatrixHandle::unwrap(info.Env(), info[0])] {
+        Matrix<double> storage;
+        const ConstMatrixView<double> values = matrix->as_doubles(storage);
+        return std::sqrt(matrix->backend->dot(values, values));
       },
       to_number);
 }

@@ -223,6 +223,14 @@ double KeySpace::preservation_loss(ConstMatrixView<double> whitened_drift) const
   return backend_->dot(whitened_drift, weighted.view());
 }
 
+double KeySpace::drift_loss(ConstMatrixView<double> drift) const {
+  if (!is_white()) return preservation_loss(whiten(drift));
+  check_width(drift, width(), "A drift");
+  Matrix<double> whitened(*backend_, drift.rows, drift.cols);
+  backend_->gemm(Transpose::no, Transpose::no, 1.0, drift, basis_.view(), 0.0, whitened);
+  return preservation_loss(whitened);
+}
+
 double KeySpace::flops_of_row() const {
   const auto d = static_cast<double>(width()), r = static_cast<double>(rank());
   return is_white() ? d * d : 2 * d * r;

@@ -40,6 +40,8 @@ class KeySpace {
   void lift(ConstMatrixView<double> whitened, MatrixView<double> out) const;
   /// tr(D C D^T) of the drift D = lift(D~) of whitened rows D~ [m, rank].
   [[nodiscard]] double preservation_loss(ConstMatrixView<double> whitened_drift) const;
+  /// tr(D C D^T) of a drift D [m, d] itself, ridge included; of a null space, a drift that stays in it.
+  [[nodiscard]] double drift_loss(ConstMatrixView<double> drift) const;
 
   /// L, [d, d], with zeros above its diagonal; the key space's own memory. ErrorCode::invalid_argument for a null
   /// space.

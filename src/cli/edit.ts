@@ -7,7 +7,7 @@ import {
   describeSkipped,
   describeWeightChanges,
 } from "../report/index.js";
-import { checkEdit, type EditOutcome, editModel, saveChangedModel } from "../run/index.js";
+import { checkEdit, type EditOutcome, editModel, methodInWords, saveChangedModel } from "../run/index.js";
 import {
   addCommonOptions,
   addEditingOptions,
@@ -70,7 +70,7 @@ async function checkOnly(options: EditCommandOptions & { facts: string }, runtim
 
 function describeEdit({ directory, delta, record, examples }: EditOutcome): string {
   return [
-    `${record.edits} facts edited with ${record.method.name} (α = ${record.method.alpha}).`,
+    `${record.edits} facts edited with ${methodInWords(record.method)}.`,
     describeExamples(examples),
     describeLayers(record.layers, record.hyperparameters.covarianceWeight),
     describeWeightChanges(record.weightChanges),

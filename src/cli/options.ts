@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { lyapLockBases } from "../edit/methods/index.js";
 import type { WeightType } from "../native/addon.js";
-import type { MethodName } from "../run/index.js";
+import { type MethodName, methodNames } from "../run/index.js";
 
 /** Options of every command. */
 export interface CommonOptions {
@@ -13,6 +14,7 @@ export interface CommonOptions {
 export interface EditingOptions extends CommonOptions {
   method?: MethodName;
   alpha?: number;
+  base?: (typeof lyapLockBases)[number];
   batch?: number;
   layers?: number[];
   hparams?: string;
@@ -80,6 +82,7 @@ export function addEditingOptions(command: Command): Command {
         "preservation threshold, as a multiple of the loss after the first batch (default: that of the hyperparameters, or 60)",
       ).argParser(numberFromOne),
     )
+    .addOption(new Option("--base <name>", "a method to combine lyaplock with").choices(lyapLockBases))
     .addOption(new Option("--batch <n>", "facts edited together (default: 100)").argParser(positiveInteger))
     .addOption(layersOption("layers to edit, in place of those in the hyperparameters"))
     .option("--hparams <file>", "hyperparameters, under the names of the published JSON files")
@@ -94,7 +97,7 @@ export function addEditingOptions(command: Command): Command {
 }
 
 export function methodOption(): Option {
-  return new Option("--method <name>", "editing method (default: lyaplock)").choices(["lyaplock"]);
+  return new Option("--method <name>", "editing method (default: lyaplock)").choices(methodNames);
 }
 
 export function seedOption(): Option {

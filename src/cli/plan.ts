@@ -1,14 +1,7 @@
 import { type Command, Option } from "commander";
 import { describePlan } from "../report/index.js";
-import { type MethodName, type PlanOptions, planRun } from "../run/index.js";
-import {
-  addCommonOptions,
-  type CommonOptions,
-  layersOption,
-  methodOption,
-  modelOption,
-  positiveInteger,
-} from "./options.js";
+import { type PlanOptions, planRun } from "../run/index.js";
+import { addCommonOptions, type CommonOptions, layersOption, modelOption, positiveInteger } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
 interface PlanCommandOptions extends CommonOptions {
@@ -16,7 +9,6 @@ interface PlanCommandOptions extends CommonOptions {
   keyWidth?: number;
   valueWidth?: number;
   layers?: number[];
-  method?: MethodName;
   edits: number;
   batch?: number;
 }
@@ -35,7 +27,7 @@ export function addPlanCommand(program: Command, runtime: Runtime): void {
     .addOption(new Option("--edits <n>", "facts to edit").argParser(positiveInteger).makeOptionMandatory())
     .addOption(new Option("--batch <n>", "facts edited together (default: 100)").argParser(positiveInteger))
     .addOption(layersOption("layers to edit (default: those that would be edited)"))
-    .addOption(methodOption());
+    .addOption(new Option("--method <name>", "editing method (default: lyaplock)").choices(["lyaplock"]));
   addCommonOptions(command)
     .addHelpText("after", example)
     .action(async (options: PlanCommandOptions) => {

@@ -7,7 +7,7 @@ import {
   describeSkipped,
   describeWeightChanges,
 } from "../report/index.js";
-import type { ExperimentResult } from "../run/index.js";
+import { type ExperimentResult, methodInWords } from "../run/index.js";
 
 /** A finished run, for a person to read. */
 export function describeRun({
@@ -22,7 +22,7 @@ export function describeRun({
   const { skipped, hyperparameters, method } = record;
   return [
     ...(alreadyFinished ? [`The run in ${place} was finished before; nothing was done. Its results:`] : []),
-    `${summary.edits} facts edited with ${summary.method} (α = ${method.alpha}), ${record.asked.batch} at a time.`,
+    `${summary.edits} facts edited with ${methodInWords(method)}, ${record.asked.batch} at a time.`,
     describeExamples(examples),
     describeMetrics(summary.before, summary.after),
     describeLayers(summary.layers, hyperparameters.covarianceWeight),

@@ -21,6 +21,10 @@ export interface Hyperparameters {
   covarianceWeight: number;
   /** α, where the file names one; the method's own option wins (`alpha`). */
   alpha?: number | undefined;
+  /** Of AlphaEdit: eigenvalues of the second moment under this span its null space (`nullspace_threshold`), and how much the norm
+   * of a change weighs there (`L2`). */
+  nullSpaceThreshold?: number | undefined;
+  nullSpaceWeight?: number | undefined;
 }
 
 const positive = z.number().positive();
@@ -33,16 +37,19 @@ const published = z.looseObject({
   clamp_norm_factor: positive,
   mom2_update_weight: positive,
   alpha: z.number().gte(1).optional(),
+  nullspace_threshold: positive.optional(),
+  L2: positive.optional(),
   fact_token: z.literal("subject_last").optional(),
 });
 
 /**
  * Hyperparameters from the published JSON form; names that these methods do not use are left alone.
  *
+ * @param method whose section, an object under its name, says what differs for it. None need be there.
  * @throws ERR_INVALID_ARGUMENT naming the field.
  */
-export function parseHyperparameters(json: unknown): Hyperparameters {
-  const parsed = published.safeParse(json);
+export function parseHyperparameters(json: unknown, method?: string): Hyperparameters {
+  const parsed = published.safeParse(withSection(json, method));
   if (!parsed.success) {
     throw new LyaplockError("ERR_INVALID_ARGUMENT", `hyperparameters: ${describeIssues(parsed.error)}`);
   }
@@ -56,9 +63,18 @@ export function parseHyperparameters(json: unknown): Hyperparameters {
     clampNormFactor: data.clamp_norm_factor,
     covarianceWeight: data.mom2_update_weight,
     ...(data.alpha === undefined ? {} : { alpha: data.alpha }),
+    ...(data.nullspace_threshold === undefined ? {} : { nullSpaceThreshold: data.nullspace_threshold }),
+    ...(data.L2 === undefined ? {} : { nullSpaceWeight: data.L2 }),
   };
   checkLayers(hyperparameters.layers);
   return hyperparameters;
+}
+
+function withSection(json: unknown, method: string | undefined): unknown {
+  const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  if (method === undefined || !isObject(json)) return json;
+  const section = (json as Record<string, unknown>)[method];
+  return isObject(section) ? { ...(json as object), ...(section as object) } : json;
 }
 
 /** @throws ERR_INVALID_ARGUMENT unless there are layers and they rise. */
@@ -72,26 +88,29 @@ export function checkLayers(layers: readonly number[]): void {
 }
 
 /**
- * LyapLock's published values by number of layers: gpt2-xl has 48, GPT-J-6B 28, Llama-3-8B 32 (reference, section 2.1).
+ * Published values by number of layers: gpt2-xl has 48, GPT-J-6B 28, Llama-3-8B 32 (reference, section 2.1).
  * Families that have none take those of the model they descend from.
  */
 const PUBLISHED = [
-  { families: ["gpt2"], depth: 48, layers: [13, 14, 15, 16, 17], steps: 20, learningRate: 0.5 },
-  { families: ["gptj"], depth: 28, layers: [3, 4, 5, 6, 7, 8], steps: 25, learningRate: 0.5 },
+  { families: ["gpt2"], depth: 48, layers: [13, 14, 15, 16, 17], steps: 20, learningRate: 0.5, memit: 20_000 },
+  { families: ["gptj"], depth: 28, layers: [3, 4, 5, 6, 7, 8], steps: 25, learningRate: 0.5, memit: 15_000 },
   {
     families: ["llama", "mistral", "qwen2", "qwen3"],
     depth: 32,
     layers: [4, 5, 6, 7, 8],
     steps: 25,
     learningRate: 0.1,
+    memit: 15_000,
   },
 ];
 
 /**
  * The published values of the family; for a model of another depth its layers are moved in proportion, which is a start
  * and no measurement.
+ *
+ * @param method whose λ is taken: LyapLock's is 1,000, that of the others MEMIT's.
  */
-export function defaultHyperparameters({ family, layers: depth }: ModelConfig): Hyperparameters {
+export function defaultHyperparameters({ family, layers: depth }: ModelConfig, method = "lyaplock"): Hyperparameters {
   const row = PUBLISHED.find(({ families }) => families.includes(family));
   if (row === undefined) {
     throw new LyaplockError("ERR_INVALID_ARGUMENT", `there are no default hyperparameters for ${family}; give a file`);
@@ -104,6 +123,6 @@ export function defaultHyperparameters({ family, layers: depth }: ModelConfig): 
     weightDecay: 0.5,
     klFactor: 0.0625,
     clampNormFactor: 0.75,
-    covarianceWeight: 1000,
+    covarianceWeight: method === "lyaplock" ? 1000 : row.memit,
   };
 }

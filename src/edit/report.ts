@@ -7,18 +7,18 @@ export interface LayerReport {
   preservationLoss: number;
   /** The same after the first batch: D_base. */
   baseLoss: number;
-  /** α · D_base. */
-  threshold: number;
-  /** q = a·Z after this batch; 1 is its floor. */
-  queue: number;
-  /** μ, the weight this batch was solved with. */
-  weight: number;
+  /** α · D_base; null where nothing bounds the loss, as in all methods but LyapLock. */
+  threshold: number | null;
+  /** q = a·Z after this batch; 1 is its floor. Likewise. */
+  queue: number | null;
+  /** μ, the weight this batch was solved with; null, and so are what follows from a solve, in a method without one. */
+  weight: number | null;
   /** ‖ΔW‖ and ‖R‖, Frobenius. */
   updateNorm: number;
   residualNorm: number;
   /** Relative residual of the linear solve. */
-  solveResidual: number;
-  form: UpdateForm;
+  solveResidual: number | null;
+  form: UpdateForm | null;
 }
 
 /** How the optimisation of one fact's value ended. */

@@ -1,16 +1,15 @@
 import type { Fact } from "../data/records.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel } from "../model/language-model.js";
-import type { LedgerBatch, NativeKeySpace, NativeMatrix } from "../native/addon.js";
-import { addon, call } from "../native/index.js";
+import type { NativeMatrix } from "../native/addon.js";
+import { call } from "../native/index.js";
 import { inBatches } from "./batches.js";
 import { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./context-templates.js";
+import type { EditOptions } from "./edit-options.js";
 import { checkLayers, defaultHyperparameters, type Hyperparameters } from "./hyperparameters.js";
-import { beginKeys } from "./keys.js";
-import type { EditingMethod, LayerMethod, LayerState } from "./methods/index.js";
+import type { EditingMethod, Matrices, MethodAtWork, PlainData } from "./methods/index.js";
 import type { BatchReport, LayerReport } from "./report.js";
-import type { SecondMoment, SecondMoments } from "./second-moments.js";
-import { optimizeValues } from "./values.js";
+import type { SecondMoments } from "./second-moments.js";
 
 export interface EditorOptions {
   /** One of `methods`. */
@@ -30,36 +29,23 @@ export interface EditorOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface EditProgress {
-  phase: "values" | "keys" | "update";
-  layer?: number;
-  /** Facts of the batch that the phase is through with, and all of them. */
-  facts: number;
-  of: number;
-}
-
-export interface EditOptions {
-  signal?: AbortSignal | undefined;
-  onProgress?: ((progress: EditProgress) => void) | undefined;
-}
-
-/** Where an editor stands, beside ledger and weights; plain data. */
+/** Where an editor stands, beside matrices; plain data. */
 export interface EditorState {
   batches: number;
   edits: number;
-  layers: LayerState[];
+  method: PlainData;
 }
 
 /**
- * Edits the facts of a stream into a model, batch after batch (reference, section 8): values for all facts, then for every
- * layer, upwards, keys, residuals and the method's update, each seen by the next layer.
+ * Edits the facts of a stream into a model, batch after batch, each on the model that the last one left (reference, section 8).
  *
  * A batch that fails or is aborted leaves the model's weights as they were before it. If it had got as far as the first
- * update, the editor itself cannot go on: make a new one and `restore` it.
+ * change, the editor itself cannot go on: make a new one and `restore` it.
  *
  * @example
  * const editor = await SequentialEditor.create(model, { method: methods.lyaplock({ alpha: 60 }), moments });
  * for await (const step of editor.edit(facts, { batchSize: 100 })) console.log(step.layers[0].preservationLoss);
+ * await editor.finish();
  */
 export class SequentialEditor {
   private batches = 0;
@@ -68,7 +54,7 @@ export class SequentialEditor {
 
   private constructor(
     private readonly model: LanguageModel,
-    private readonly methods: ReadonlyMap<number, LayerMethod>,
+    private readonly method: MethodAtWork,
     readonly hyperparameters: Hyperparameters,
     readonly contextTemplates: ContextTemplates,
   ) {}
@@ -80,17 +66,15 @@ export class SequentialEditor {
    *   ERR_INVALID_ARGUMENT
    */
   static async create(model: LanguageModel, options: EditorOptions): Promise<SequentialEditor> {
+    const { method, moments, ridge = 0, signal } = options;
     const given = options.hyperparameters ?? defaultHyperparameters(model.config);
     const hyperparameters = { ...given, layers: [...(options.layers ?? given.layers)] };
     checkLayers(hyperparameters.layers);
-    const contexts = options.contextTemplates
+    const contextTemplates = options.contextTemplates
       ? parseContextTemplates(options.contextTemplates)
-      : await generateContextTemplates(model, options.seed ?? 42, options.signal);
-    const methods = new Map<number, LayerMethod>();
-    for (const layer of hyperparameters.layers) {
-      methods.set(layer, await methodForLayer(model, layer, hyperparameters, options));
-    }
-    return new SequentialEditor(model, methods, hyperparameters, contexts);
+      : await generateContextTemplates(model, options.seed ?? 42, signal);
+    const begun = await method.begin({ model, hyperparameters, contextTemplates, moments, ridge, signal });
+    return new SequentialEditor(model, begun, hyperparameters, contextTemplates);
   }
 
   /** Edits facts in batches as they come, yielding a report after each. The last batch may be smaller. */
@@ -102,200 +86,116 @@ export class SequentialEditor {
   }
 
   /** Edits one batch. */
-  async editBatch(facts: readonly Fact[], { signal, onProgress }: EditOptions = {}): Promise<BatchReport> {
-    if (this.broken) {
-      throw new LyaplockError(
-        "ERR_INVALID_ARGUMENT",
-        "an earlier batch of this editor failed midway; make a new editor and restore it",
-      );
-    }
-    const of = facts.length;
-    if (of === 0) throw new LyaplockError("ERR_INVALID_ARGUMENT", "a batch must hold at least one fact");
-    const { model, hyperparameters, contextTemplates } = this;
-    const watch = stopwatch();
-
-    onProgress?.({ phase: "values", facts: 0, of });
-    const found = await optimizeValues(model, facts, contextTemplates, hyperparameters, { signal });
-    onProgress?.({ phase: "values", facts: of, of });
-    const seconds = { values: watch(), keys: 0, updates: 0 };
-    try {
-      const layers = await this.updateLayers(facts, found.values, seconds, { signal, onProgress });
-      this.batches += 1;
-      this.edits += of;
-      const values = facts.map(({ caseId }, i) => ({
-        caseId,
-        iterations: found.iterations[i]!,
-        loss: found.losses[i]!,
-      }));
-      return { batch: this.batches, edits: this.edits, layers, values, seconds };
-    } finally {
-      found.values.dispose();
-      found.initial.dispose();
-    }
+  async editBatch(facts: readonly Fact[], options: EditOptions = {}): Promise<BatchReport> {
+    if (facts.length === 0) throw new LyaplockError("ERR_INVALID_ARGUMENT", "a batch must hold at least one fact");
+    const done = await this.change((changing) => this.method.editBatch(facts, { ...options, changing }));
+    this.batches += 1;
+    this.edits += facts.length;
+    return { batch: this.batches, edits: this.edits, ...done };
   }
 
-  /** Where the editor stands. With every batch of `lastBatch` and the weights, all that `restore` needs. */
+  /**
+   * What the method does once, after its last batch (PRUNE); nothing in most. The state stays that before it.
+   *
+   * @returns how the layers stand that it has changed.
+   */
+  async finish(): Promise<LayerReport[]> {
+    const { method } = this;
+    if (method.finish === undefined || this.batches === 0) return [];
+    return this.change(async (changing) => {
+      await changing();
+      return method.finish!();
+    });
+  }
+
+  /** Where the editor stands. With the ledger rows of every batch, the matrices and the weights, all that `restore` needs. */
   async state(): Promise<EditorState> {
-    const layers: LayerState[] = [];
-    for (const method of this.methods.values()) layers.push(await method.state());
-    return { batches: this.batches, edits: this.edits, layers };
+    return { batches: this.batches, edits: this.edits, method: await this.method.state() };
   }
 
-  /** What the last batch added to each layer's ledger; the caller's to dispose of. */
-  async lastBatch(): Promise<Map<number, LedgerBatch>> {
-    const batches = new Map<number, LedgerBatch>();
-    for (const [layer, method] of this.methods) batches.set(layer, await method.lastBatch());
-    return batches;
+  /** What the last batch added to the method's ledger; the caller's to dispose of. */
+  ledgerRows(): Promise<Matrices> {
+    return this.method.ledgerRows();
+  }
+
+  /** What else the method keeps; the caller's to dispose of. */
+  matrices(): Promise<Matrices> {
+    return this.method.matrices();
   }
 
   /** What was added to each layer's weight before it was rounded, [m, d] float64; the caller's to dispose of. */
-  async drifts(): Promise<Map<number, NativeMatrix>> {
-    const drifts = new Map<number, NativeMatrix>();
-    for (const [layer, method] of this.methods) drifts.set(layer, await method.drift());
-    return drifts;
+  drifts(): Promise<Map<number, NativeMatrix>> {
+    return this.method.drifts();
   }
 
   /** The edited weights, [m, d] float32 each; the caller's to dispose of. */
   async weights(): Promise<Map<number, NativeMatrix>> {
     const weights = new Map<number, NativeMatrix>();
-    for (const layer of this.methods.keys()) weights.set(layer, await call(() => this.model.native.weight(layer)));
+    for (const layer of this.method.layers) weights.set(layer, await call(() => this.model.native.weight(layer)));
     return weights;
   }
 
   /**
-   * Brings a fresh editor, on the unedited model, to where another stood: `state` and `weights` as it gave them last, its
-   * `lastBatch` after each batch, in order. What follows is the same to the last bit.
+   * Brings a fresh editor, on the unedited model, to where another stood: `state`, `weights` and `matrices` as it gave them
+   * last, its `ledgerRows` after each batch, in order. What follows is the same to the last bit.
    */
   async restore(
     state: EditorState,
-    ledger: AsyncIterable<ReadonlyMap<number, LedgerBatch>>,
+    ledger: AsyncIterable<Matrices>,
+    matrices: Matrices,
     weights: ReadonlyMap<number, NativeMatrix>,
   ): Promise<void> {
     this.broken = true; // until everything is in place
-    for (const layer of state.layers) await this.method(layer.layer).restore(layer);
+    await this.method.restore(state.method, matrices);
     let batches = 0;
     for await (const rows of ledger) {
       batches += 1;
-      for (const [layer, batch] of rows) await this.method(layer).replay(batch);
+      await this.method.replay(rows);
     }
     if (batches !== state.batches) {
       const what = `the ledger has ${batches} batches; the editor's state speaks of ${state.batches}`;
       throw new LyaplockError("ERR_INVALID_ARGUMENT", what);
     }
-    for (const [layer, weight] of weights) await call(() => this.model.native.setWeight(layer, weight));
+    await this.putWeights(weights);
     this.batches = state.batches;
     this.edits = state.edits;
     this.broken = false;
   }
 
-  /** Frees the ledgers. The model keeps its edits. */
+  /** Frees what the method keeps. The model keeps its edits. */
   dispose(): void {
-    for (const method of this.methods.values()) method.dispose();
+    this.method.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  private method(layer: number): LayerMethod {
-    const method = this.methods.get(layer);
-    if (method !== undefined) return method;
-    throw new LyaplockError("ERR_INVALID_ARGUMENT", `this editor does not edit layer ${layer}`);
-  }
-
-  private async updateLayers(
-    facts: readonly Fact[],
-    values: NativeMatrix,
-    seconds: { keys: number; updates: number },
-    { signal, onProgress }: EditOptions,
-  ): Promise<LayerReport[]> {
-    const { layers } = this.hyperparameters;
-    const before = await this.weights();
-    const pass = await beginKeys(this.model, facts, this.contextTemplates, signal);
-    const reports: LayerReport[] = [];
+  /** Runs what changes the model, and puts its weights back if that fails. */
+  private async change<T>(work: (changing: () => Promise<void>) => Promise<T>): Promise<T> {
+    if (this.broken) {
+      throw new LyaplockError(
+        "ERR_INVALID_ARGUMENT",
+        "an earlier batch of this editor failed midway; make a new editor and restore it",
+      );
+    }
+    let before: Map<number, NativeMatrix> | undefined;
     try {
-      for (const [i, layer] of layers.entries()) {
-        const progress = { layer, facts: facts.length, of: facts.length };
-        const watch = stopwatch();
-        onProgress?.({ phase: "keys", ...progress });
-        // The first update changes the editor; from then on a batch is seen through.
-        const stop = i === 0 ? signal : undefined;
-        const keys = await call((cancellation) => pass.keys(layer, cancellation), stop);
-        const outputs = await call((cancellation) => pass.outputs(layers.at(-1)!, cancellation), stop);
-        const residuals = await call(() => addon().residuals(values, outputs, layers.length - i));
-        seconds.keys += watch();
-
-        onProgress?.({ phase: "update", ...progress });
+      const done = await work(async () => {
+        before = await this.weights();
         this.broken = true;
-        reports.push(await this.updateLayer(layer, keys, residuals));
-        for (const matrix of [keys, outputs, residuals]) matrix.dispose();
-        seconds.updates += watch();
-      }
+      });
       this.broken = false;
-      return reports;
+      return done;
     } catch (error) {
-      for (const [layer, weight] of before) await call(() => this.model.native.setWeight(layer, weight));
+      if (before !== undefined) await this.putWeights(before);
       throw error;
     } finally {
-      pass.dispose();
-      for (const weight of before.values()) weight.dispose();
+      for (const weight of before?.values() ?? []) weight.dispose();
     }
   }
 
-  private async updateLayer(layer: number, keys: NativeMatrix, residuals: NativeMatrix): Promise<LayerReport> {
-    const method = this.method(layer);
-    const report = await method.update(keys, residuals);
-    const drift = await method.drift();
-    await call(() => this.model.native.setDrift(layer, drift));
-    drift.dispose();
-    return report;
+  private async putWeights(weights: ReadonlyMap<number, NativeMatrix>): Promise<void> {
+    for (const [layer, weight] of weights) await call(() => this.model.native.setWeight(layer, weight));
   }
-}
-
-async function methodForLayer(
-  model: LanguageModel,
-  layer: number,
-  hyperparameters: Hyperparameters,
-  { method, moments, ridge = 0 }: EditorOptions,
-): Promise<LayerMethod> {
-  const { feedForwardWidth, layers, width } = model.config;
-  if (layer >= layers) {
-    throw new LyaplockError("ERR_INVALID_ARGUMENT", `there is no layer ${layer} in ${model.name}; it has ${layers}`);
-  }
-  const moment = moments.get(layer);
-  const { covariance } = moment;
-  if (covariance.rows !== feedForwardWidth || covariance.cols !== feedForwardWidth) {
-    const found = `[${covariance.rows}, ${covariance.cols}]`;
-    throw new LyaplockError(
-      "ERR_SHAPE",
-      `the second moment of layer ${layer} is ${found}; ${model.name} needs [${feedForwardWidth}, ${feedForwardWidth}]`,
-    );
-  }
-  const keySpace = await keySpaceOf(moment, ridge);
-  try {
-    return await method.forLayer(layer, keySpace, width, hyperparameters);
-  } finally {
-    keySpace.dispose(); // the method's own work keeps it alive
-  }
-}
-
-async function keySpaceOf({ covariance, factor }: SecondMoment, ridge: number): Promise<NativeKeySpace> {
-  if (factor === undefined || ridge !== 0) return call(() => addon().createKeySpace(covariance, ridge));
-  const kept = await factor();
-  try {
-    return await call(() => addon().createKeySpaceFromFactor(kept, ridge));
-  } finally {
-    kept.dispose();
-  }
-}
-
-/** Seconds since the last call. */
-function stopwatch(): () => number {
-  let last = performance.now();
-  return () => {
-    const now = performance.now();
-    const seconds = (now - last) / 1000;
-    last = now;
-    return seconds;
-  };
 }

@@ -263,6 +263,8 @@ export interface NativeKeySpace {
   whiten(keys: NativeMatrix): Promise<NativeMatrix>;
   /** L⁻ᵀ k̃ or Uᵀ k̃ for every row: [n, rank] → [n, d]. */
   lift(whitened: NativeMatrix): Promise<NativeMatrix>;
+  /** tr(D C Dᵀ) of a drift [m, d]; of a null space, one that stays in it. */
+  driftLoss(drift: NativeMatrix): Promise<number>;
   /** L, [d, d] float64, with zeros above its diagonal: the key space's own memory, not to be written to.
    * ERR_INVALID_ARGUMENT for a null space. */
   factor(): Promise<NativeMatrix>;
@@ -449,6 +451,12 @@ export interface NativeAddon {
   ): Promise<NativeMatrix>;
   /** tr(D C Dᵀ). */
   preservationLoss(drift: NativeMatrix, covariance: NativeMatrix): Promise<number>;
+  /** What a batch shall reach relative to the original weight: K Dᵀ + R [u, m], of drift [m, d], keys [u, d], residuals [u, m]. */
+  driftTargets(drift: NativeMatrix, keys: NativeMatrix, residuals: NativeMatrix): Promise<NativeMatrix>;
+  /** a + scale · b, float64. */
+  addScaled(a: NativeMatrix, scale: number, b: NativeMatrix): Promise<NativeMatrix>;
+  /** Frobenius. */
+  norm(matrix: NativeMatrix): Promise<number>;
 
   /** Reads every tensor of a safetensors file, floating-point types only. Leading dimensions become rows; a vector is one
    * row. */

@@ -2,10 +2,11 @@ import type { LayerReport } from "../edit/report.js";
 import { figure, table } from "./table.js";
 
 /** How the preservation loss of a layer stands to its threshold. */
-export type Standing = "within" | "easing" | "pulled back";
+export type Standing = "within" | "easing" | "pulled back" | "unbounded";
 
 /** Over its threshold a queue can only have grown; under it, one that is not at its floor is shrinking. */
 export function standing({ preservationLoss, threshold, queue }: LayerReport): Standing {
+  if (threshold === null || queue === null) return "unbounded";
   if (preservationLoss > threshold) return "pulled back";
   return queue > 1 ? "easing" : "within";
 }
@@ -19,10 +20,10 @@ export function describeLayers(layers: readonly LayerReport[], covarianceWeight:
   const rows = layers.map((layer) => [
     String(layer.layer),
     figure(layer.preservationLoss),
-    figure(layer.threshold),
-    figure(layer.queue),
-    figure(layer.weight),
-    inWords(layer, covarianceWeight * layer.queue),
+    orNone(layer.threshold),
+    orNone(layer.queue),
+    orNone(layer.weight),
+    inWords(layer, covarianceWeight * (layer.queue ?? 1)),
   ]);
   const columns = ["layer", "preservation loss", "threshold", "queue", "weight"].map((heading) => ({
     heading,
@@ -32,8 +33,10 @@ export function describeLayers(layers: readonly LayerReport[], covarianceWeight:
 }
 
 function inWords(layer: LayerReport, nextWeight: number): string {
-  const weights = `weight ${figure(layer.weight)}, next ${figure(nextWeight)}`;
+  const weights = `weight ${orNone(layer.weight)}, next ${figure(nextWeight)}`;
   switch (standing(layer)) {
+    case "unbounded":
+      return `${figure(layer.preservationLoss / layer.baseLoss)} times that of the first batch`;
     case "within":
       return "at or under its threshold";
     case "easing":
@@ -43,7 +46,12 @@ function inWords(layer: LayerReport, nextWeight: number): string {
   }
 }
 
+function orNone(value: number | null): string {
+  return value === null ? "–" : figure(value);
+}
+
 function verdict(layers: readonly LayerReport[]): string {
+  if (layers.every((layer) => standing(layer) === "unbounded")) return "Preservation: nothing bounds the loss.";
   const over = layers.filter((layer) => standing(layer) === "pulled back");
   if (over.length === 0) {
     return "Preservation: the loss of every layer ended at or under its threshold.";

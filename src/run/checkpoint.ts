@@ -5,14 +5,12 @@ import { contentHash } from "../base/content-hash.js";
 import { fileError } from "../base/file-error.js";
 import { named, sealFile } from "../base/files.js";
 import { writeWhole } from "../base/write-whole.js";
+import type { Matrices } from "../edit/methods/index.js";
 import type { EditorState, SequentialEditor } from "../edit/sequential-editor.js";
 import { LyaplockError } from "../errors.js";
-import type { LedgerBatch, NativeMatrix } from "../native/addon.js";
+import type { NativeMatrix } from "../native/addon.js";
 import { addon, call } from "../native/index.js";
 import { noSeconds, type Seconds } from "./seconds.js";
-
-/** Rows of the ledger of one batch, by layer. */
-type LedgerRows = Map<number, LedgerBatch>;
 
 /** How far a run is. What a directory holds beyond this does not count and is cut off or removed. */
 export interface CheckpointState {
@@ -26,7 +24,7 @@ export interface CheckpointState {
 }
 
 const stateSchema = z.object({
-  version: z.literal(2),
+  version: z.literal(3),
   editor: z.custom<EditorState>((value) => typeof value === "object").nullable(),
   files: z.record(z.string(), z.string().length(64)),
   lines: z.object({ before: z.number(), batches: z.number(), cases: z.number() }),
@@ -72,7 +70,7 @@ export class Checkpoint {
   /** Makes changes of the state true. */
   async commit(changes: Partial<CheckpointState>): Promise<void> {
     const next = { ...this.current, ...changes };
-    await writeWhole(join(this.directory, stateName), `${JSON.stringify({ version: 2, ...next })}\n`);
+    await writeWhole(join(this.directory, stateName), `${JSON.stringify({ version: 3, ...next })}\n`);
     this.current = next;
   }
 
@@ -81,11 +79,14 @@ export class Checkpoint {
     const state = await editor.state();
     const ledger = ledgerName(state.batches);
     const weights = weightsName(state.batches);
-    const ledgerHash = await this.writeLedger(ledger, await editor.lastBatch());
-    const weightsHash = await this.writeWeights(weights, await editor.weights());
-
-    const { [weightsName(state.batches - 1)]: _old, ...kept } = this.current.files;
-    await this.commit({ ...changes, editor: state, files: { ...kept, [ledger]: ledgerHash, [weights]: weightsHash } });
+    const { [weightsName(state.batches - 1)]: _old, ...files } = this.current.files;
+    const rows = await editor.ledgerRows();
+    if (Object.keys(rows).length > 0) files[ledger] = await this.writeTensors(ledger, rows);
+    files[weights] = await this.writeTensors(weights, {
+      ...(await editor.matrices()),
+      ...withNames(await editor.weights()),
+    });
+    await this.commit({ ...changes, editor: state, files });
     await rm(join(this.directory, weightsName(state.batches - 1)), { force: true });
   }
 
@@ -93,33 +94,17 @@ export class Checkpoint {
   async restore(editor: SequentialEditor): Promise<void> {
     const state = this.current.editor;
     if (state === null) return;
-    const weights = await this.readWeights(weightsName(state.batches));
+    const tensors = await this.readTensors(weightsName(state.batches));
     try {
-      await editor.restore(state, this.readLedger(state.batches), weights);
+      const { weights, others } = takeWeights(tensors);
+      await editor.restore(state, this.readLedger(state.batches), others, weights);
     } finally {
-      for (const weight of weights.values()) weight.dispose();
+      for (const tensor of Object.values(tensors)) tensor.dispose();
     }
-  }
-
-  private async writeLedger(name: string, rows: LedgerRows): Promise<string> {
-    const tensors: Record<string, NativeMatrix> = {};
-    for (const [layer, { keys, targets, values }] of rows) {
-      tensors[`layer.${layer}.keys`] = keys;
-      tensors[`layer.${layer}.targets`] = targets;
-      tensors[`layer.${layer}.values`] = values;
-    }
-    return this.writeTensors(name, tensors);
-  }
-
-  private async writeWeights(name: string, weights: Map<number, NativeMatrix>): Promise<string> {
-    return this.writeTensors(
-      name,
-      Object.fromEntries([...weights].map(([layer, weight]) => [`layer.${layer}.weight`, weight])),
-    );
   }
 
   /** Writes and disposes. */
-  private async writeTensors(name: string, tensors: Record<string, NativeMatrix>): Promise<string> {
+  private async writeTensors(name: string, tensors: Matrices): Promise<string> {
     const path = join(this.directory, name);
     try {
       await call(() => addon().writeTensors(path, tensors, {}));
@@ -129,28 +114,20 @@ export class Checkpoint {
     return sealFile(path);
   }
 
-  private async *readLedger(batches: number): AsyncGenerator<LedgerRows> {
+  /** What each batch has added; nothing, and no file, for a method that remembers no facts. */
+  private async *readLedger(batches: number): AsyncGenerator<Matrices> {
     for (let batch = 1; batch <= batches; batch++) {
-      const tensors = await this.readTensors(ledgerName(batch));
-      const rows = new Map<number, LedgerBatch>();
-      for (const layer of layersIn(tensors)) {
-        const part = (name: keyof LedgerBatch) => tensors[`layer.${layer}.${name}`]!;
-        rows.set(layer, { keys: part("keys"), targets: part("targets"), values: part("values") });
-      }
+      const name = ledgerName(batch);
+      const rows = name in this.current.files ? await this.readTensors(name) : {};
       try {
         yield rows;
       } finally {
-        for (const tensor of Object.values(tensors)) tensor.dispose();
+        for (const tensor of Object.values(rows)) tensor.dispose();
       }
     }
   }
 
-  private async readWeights(name: string): Promise<Map<number, NativeMatrix>> {
-    const tensors = await this.readTensors(name);
-    return new Map(layersIn(tensors).map((layer) => [layer, tensors[`layer.${layer}.weight`]!]));
-  }
-
-  private async readTensors(name: string): Promise<Record<string, NativeMatrix>> {
+  private async readTensors(name: string): Promise<Matrices> {
     const path = join(this.directory, name);
     if ((await contentHash([path])) !== this.current.files[name]) {
       throw new LyaplockError(
@@ -174,9 +151,22 @@ const beforeName = "before.jsonl";
 const ledgerName = (batch: number) => `ledger-${String(batch).padStart(6, "0")}.safetensors`;
 const weightsName = (batch: number) => `weights-${String(batch).padStart(6, "0")}.safetensors`;
 
-function layersIn(tensors: Record<string, NativeMatrix>): number[] {
-  const layers = Object.keys(tensors).map((name) => Number(name.split(".")[1]));
-  return [...new Set(layers)].sort((a, b) => a - b);
+const weightName = /^weight\.(\d+)$/;
+
+function withNames(weights: ReadonlyMap<number, NativeMatrix>): Matrices {
+  return Object.fromEntries([...weights].map(([layer, weight]) => [`weight.${layer}`, weight]));
+}
+
+/** Tells the edited weights from what the method keeps beside them. */
+function takeWeights(tensors: Matrices): { weights: Map<number, NativeMatrix>; others: Matrices } {
+  const weights = new Map<number, NativeMatrix>();
+  const others: Matrices = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const layer = weightName.exec(name)?.[1];
+    if (layer === undefined) others[name] = tensor;
+    else weights.set(Number(layer), tensor);
+  }
+  return { weights, others };
 }
 
 async function readState(path: string): Promise<CheckpointState> {

@@ -37,7 +37,7 @@ export async function collectMoments(
   const model = await openModel(source, events, signal);
   try {
     const sources = { layers: layers ?? null, hparams: null, text: text ?? null };
-    const chosen = (await chooseHyperparameters(model, sources)).layers;
+    const chosen = (await chooseHyperparameters(model, sources, "lyaplock")).layers;
     const moments = await cachedSecondMoments(model, textsFor(model, sources), {
       ...{ layers: chosen, maxLength, tokens, precision, signal },
       ...collectionEvents(events),

@@ -7,7 +7,6 @@ import type { Fact } from "../data/records.js";
 import type { FactCheck } from "../edit/checks.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
-import { methods } from "../edit/methods/index.js";
 import type { LayerReport } from "../edit/report.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import { LyaplockError } from "../errors.js";
@@ -15,7 +14,6 @@ import type { LanguageModel, SaveType } from "../model/language-model.js";
 import type { NativeMatrix } from "../native/addon.js";
 import { type EditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import {
-  chooseAlpha,
   chooseContextTemplates,
   chooseHyperparameters,
   chooseSecondMoments,
@@ -24,6 +22,7 @@ import {
 import type { RunEvents } from "./events.js";
 import { chooseExamples, continuations, type Example, exampleOf } from "./examples.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
+import { chooseMethod, type MethodChoice, methodRecord } from "./method.js";
 import { type ModelChoice, openModel } from "./open-model.js";
 import type { SkippedFact } from "./skipped.js";
 
@@ -38,7 +37,9 @@ export interface EditOptions extends ModelChoice, Partial<EditingSources> {
   /** Of the edited matrices in the model directory. */
   dtype?: SaveType | undefined;
   batch?: number;
+  method?: MethodChoice["method"];
   alpha?: number;
+  base?: MethodChoice["base"];
   /** Leave out facts that cannot be edited, instead of refusing all. */
   skipBad?: boolean;
 }
@@ -93,9 +94,9 @@ export async function editModel(
 
     const sources = completeSources(options);
     const moments = await chooseSecondMoments(model, hyperparameters.layers, sources, events, signal);
-    const alpha = chooseAlpha(options.alpha, hyperparameters);
+    const method = chooseMethod({ ...options, method: options.method ?? "lyaplock" }, hyperparameters);
     using editor = await SequentialEditor.create(model, {
-      method: methods.lyaplock({ alpha }),
+      method,
       moments,
       hyperparameters,
       contextTemplates,
@@ -110,7 +111,7 @@ export async function editModel(
 
     const edits = await recordEdits(model, {
       original: { name: model.name, source: model.source, hash: await model.contentHash() },
-      method: { name: "lyaplock", alpha },
+      method: methodRecord(method),
       hyperparameters,
       edits: facts.length,
       skipped,
@@ -187,7 +188,7 @@ async function readAndCheck(
     unreadable.push({ caseId: index, problems: [{ code, message }] });
   const facts = await readFacts(options.facts, { signal, onUnreadable });
   const sources = completeSources(options);
-  const hyperparameters = await chooseHyperparameters(model, sources);
+  const hyperparameters = await chooseHyperparameters(model, sources, options.method ?? "lyaplock");
   const contextTemplates = await chooseContextTemplates(model, sources, signal);
   // One group: in a list that someone wrote by hand, two facts that contradict each other are a mistake wherever they stand.
   const checks = await checkInGroups(model, facts, contextTemplates, facts.length, events, signal);
@@ -213,7 +214,8 @@ async function editAll(
     tell(`batch ${report.batch}`, done);
     events.onBatch?.(report);
   }
-  return layers;
+  const finished = await editor.finish();
+  return finished.length > 0 ? finished : layers;
 }
 
 function completeSources(options: Partial<EditingSources>): EditingSources {

@@ -4,13 +4,14 @@ import { writeJson } from "../base/files.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import type { LayerReport } from "../edit/report.js";
 import type { LanguageModel, SaveType } from "../model/language-model.js";
+import type { MethodRecord } from "./method.js";
 import type { SkippedFact } from "./skipped.js";
 import { type WeightChange, weightChanges } from "./weight-changes.js";
 
 /** How an edited model came to be: lyaplock-edit.json beside its weights. */
 export interface EditRecord {
   original: { name: string; source: string; hash: string };
-  method: { name: string; alpha: number };
+  method: MethodRecord;
   hyperparameters: Hyperparameters;
   edits: number;
   skipped: SkippedFact[];

@@ -10,6 +10,7 @@ import { type BuiltinFiles, type BuiltinModel, builtinFiles } from "../model/bui
 import type { LanguageModel } from "../model/language-model.js";
 import { collectionEvents } from "./collection-events.js";
 import type { RunEvents } from "./events.js";
+import type { MethodName } from "./method.js";
 
 /** Where the inputs of an edit come from, beside the facts; null where the model's own or a default is to be used. */
 export interface EditingSources {
@@ -21,16 +22,17 @@ export interface EditingSources {
   seed: number;
 }
 
-/** From a file, from the model's own files, or the defaults of its family. */
+/** From a file, from the model's own files, or the defaults of its family; those of the method. */
 export async function chooseHyperparameters(
   model: Pick<LanguageModel, "name" | "config">,
   sources: Pick<EditingSources, "hparams" | "layers">,
+  method: MethodName,
 ): Promise<Hyperparameters> {
   const file = sources.hparams ?? ownFiles(model)?.hyperparameters;
   const hyperparameters =
     file === undefined
-      ? defaultHyperparameters(model.config)
-      : parseHyperparameters(await readJsonFile(file, "ERR_INVALID_ARGUMENT"));
+      ? defaultHyperparameters(model.config, method)
+      : parseHyperparameters(await readJsonFile(file, "ERR_INVALID_ARGUMENT"), method);
   const layers = sources.layers ?? hyperparameters.layers;
   const beyond = layers.find((layer) => layer >= model.config.layers);
   if (beyond !== undefined) {
@@ -40,14 +42,6 @@ export async function chooseHyperparameters(
     );
   }
   return { ...hyperparameters, layers };
-}
-
-/** The paper's default. */
-const usualAlpha = 60;
-
-/** α as it was asked for, or as the file of hyperparameters has it. */
-export function chooseAlpha(asked: number | null | undefined, { alpha }: Hyperparameters): number {
-  return asked ?? alpha ?? usualAlpha;
 }
 
 /** From a file, from the model's own files, or sampled from the model. */

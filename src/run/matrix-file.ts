@@ -1,20 +1,10 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { describeIssues, readJsonFile } from "../base/json-file.js";
+import { lyapLockBases } from "../edit/methods/index.js";
 import { LyaplockError } from "../errors.js";
+import { methodNames } from "./method.js";
 import { absolutePlaces, type ExperimentOptions } from "./request.js";
-
-const METHOD_NAMES = [
-  "lyaplock",
-  "memit",
-  "memit-sequential",
-  "alphaedit",
-  "rect",
-  "prune",
-  "emmet",
-  "rome",
-  "ft",
-] as const;
 
 type RunOptions = Omit<ExperimentOptions, "directory" | "resume">;
 
@@ -68,7 +58,7 @@ const settings = {
 const variants = {
   alpha: oneOrMore(z.number().gte(1)).optional(),
   bound: oneOrMore(z.enum(["average", "each-batch"])).optional(),
-  base: oneOrMore(z.enum(["memit", "rect", "prune", "alphaedit"])).optional(),
+  base: oneOrMore(z.enum(lyapLockBases)).optional(),
 };
 
 const name = z
@@ -77,18 +67,16 @@ const name = z
   .optional();
 const model = fields({ name, model: text, ...settings });
 const dataset = fields({ name, dataset: text, ...settings });
-const method = fields({ name, method: z.enum(METHOD_NAMES), ...variants, ...settings }).superRefine(
-  (entry, context) => {
-    if (entry.method === VARIED) return;
-    for (const option of (["alpha", "bound", "base"] as const).filter((option) => entry[option] !== undefined)) {
-      context.addIssue({
-        code: "custom",
-        path: [option],
-        message: `is an option of ${VARIED}, and not of ${entry.method}`,
-      });
-    }
-  },
-);
+const method = fields({ name, method: z.enum(methodNames), ...variants, ...settings }).superRefine((entry, context) => {
+  if (entry.method === VARIED) return;
+  for (const option of (["alpha", "bound", "base"] as const).filter((option) => entry[option] !== undefined)) {
+    context.addIssue({
+      code: "custom",
+      path: [option],
+      message: `is an option of ${VARIED}, and not of ${entry.method}`,
+    });
+  }
+});
 
 const matrixFile = fields({
   models: oneOrMore(nameOr("model", model)),
@@ -103,7 +91,8 @@ type MatrixFile = z.infer<typeof matrixFile>;
 type Model = z.infer<typeof model>;
 type Dataset = z.infer<typeof dataset>;
 type Method = z.infer<typeof method>;
-type Variant = { alpha?: number; bound?: string; base?: string };
+/** One value of each list of `variants`. */
+type Variant = { [Name in "alpha" | "bound" | "base"]?: NonNullable<Method[Name]>[number] };
 
 /**
  * The runs that a file describes: every method on every data set and model, for every number of edits, and LyapLock for every

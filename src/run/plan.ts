@@ -80,7 +80,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
 async function shapeOf(options: PlanOptions, signal: AbortSignal | undefined) {
   if (!("model" in options)) return { model: null, weightCount: 0, ...options };
   const model = await findModel(options.model, { signal });
-  const { layers } = await chooseHyperparameters(model, { layers: options.layers ?? null, hparams: null });
+  const { layers } = await chooseHyperparameters(model, { layers: options.layers ?? null, hparams: null }, "lyaplock");
   const { feedForwardWidth: keyWidth, width: valueWidth } = model.config;
   return { model: model.name, keyWidth, valueWidth, layers, weightCount: countWeights(model.config) };
 }

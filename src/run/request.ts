@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import type { LyapLockOptions } from "../edit/methods/index.js";
 import { LyaplockError } from "../errors.js";
 import { parseHubName } from "../model/hub-name.js";
 import type { SaveType } from "../model/language-model.js";
 import { isNamedModel } from "../model/named-models.js";
 import type { WeightType } from "../native/addon.js";
+import type { MethodName } from "./method.js";
 
 /** What a run can be asked. What is left out takes its default, or on resuming what the run was asked at first. */
 export interface ExperimentOptions {
@@ -26,7 +28,9 @@ export interface ExperimentOptions {
   edits?: number;
   /** Facts per batch. The preservation threshold is α times the loss after the first batch, so this matters. */
   batch?: number;
+  /** Of LyapLock: α, and a method to combine it with. */
   alpha?: number;
+  base?: LyapLockOptions["base"];
   seed?: number;
   /** Edited layers, in place of those in the hyperparameters. */
   layers?: number[];
@@ -46,8 +50,6 @@ export interface ExperimentOptions {
   dtype?: SaveType;
 }
 
-export type MethodName = "lyaplock";
-
 /** The options of a run with nothing left open; kept in run.json. */
 export interface RunRequest {
   model: string;
@@ -59,8 +61,9 @@ export interface RunRequest {
   /** null: all records. */
   edits: number | null;
   batch: number;
-  /** null: what the hyperparameters say, or 60. Never null in run.json. */
+  /** null: what the hyperparameters say, or 60. */
   alpha: number | null;
+  base: LyapLockOptions["base"] | null;
   seed: number;
   layers: number[] | null;
   hparams: string | null;
@@ -80,6 +83,7 @@ const defaults = {
   edits: null,
   batch: 100,
   alpha: null,
+  base: null,
   seed: 42,
   layers: null,
   hparams: null,

@@ -1,11 +1,9 @@
 import { type Dataset, openDataset } from "../data/datasets.js";
 import type { CounterFactRecord } from "../data/records.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
-import { methods } from "../edit/methods/index.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import type { LanguageModel } from "../model/language-model.js";
 import {
-  chooseAlpha,
   chooseContextTemplates,
   chooseHyperparameters,
   chooseSecondMoments,
@@ -14,6 +12,7 @@ import {
 import { currentEnvironment } from "./environment.js";
 import type { RunEvents } from "./events.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
+import { chooseMethod, methodRecord } from "./method.js";
 import { openModel } from "./open-model.js";
 import type { RunRequest } from "./request.js";
 import { type RunRecord, refuseOtherContent } from "./run-record.js";
@@ -45,13 +44,13 @@ export async function prepareRun(
   const dataset = openDataset(request.dataset);
   const model = await openModel(request, events, signal);
   try {
-    const hyperparameters = await chooseHyperparameters(model, request);
+    const hyperparameters = await chooseHyperparameters(model, request, request.method);
+    const method = chooseMethod(request, hyperparameters);
     const contextTemplates =
       recorded !== undefined && request.contextTemplates === null
         ? recorded.contextTemplates
         : await chooseContextTemplates(model, request, signal);
 
-    const alpha = chooseAlpha(request.alpha, hyperparameters);
     const { records, skipped, read } = await readRecords(model, dataset, request, contextTemplates, events, signal);
     refuseBadFacts(skipped, records.length, request.skipBad);
     if (request.edits !== null && read < request.edits) {
@@ -59,10 +58,10 @@ export async function prepareRun(
     }
 
     const record: RunRecord = {
-      asked: { ...request, model: model.source, alpha },
+      asked: { ...request, model: model.source },
       model: { name: model.name, hash: await model.contentHash() },
       dataset: { name: dataset.name, hash: await dataset.contentHash(), facts: records.length },
-      method: { name: request.method, alpha },
+      method: methodRecord(method),
       hyperparameters,
       contextTemplates,
       secondMoments: await hashSecondMoments(model, hyperparameters.layers, request),
@@ -77,7 +76,7 @@ export async function prepareRun(
       chooseSecondMoments(model, hyperparameters.layers, request, events, signal),
     );
     const editor = await SequentialEditor.create(model, {
-      method: methods.lyaplock({ alpha }),
+      method,
       moments,
       hyperparameters,
       contextTemplates,

@@ -3,6 +3,7 @@ import { readJsonFile } from "../base/json-file.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import { LyaplockError } from "../errors.js";
+import type { MethodRecord } from "./method.js";
 import { type RunRequest, refuseDifferences } from "./request.js";
 import type { SkippedFact } from "./skipped.js";
 
@@ -12,7 +13,7 @@ export interface RunRecord {
   asked: RunRequest;
   model: { name: string; hash: string };
   dataset: { name: string; hash: string; facts: number };
-  method: { name: string; alpha: number };
+  method: MethodRecord;
   hyperparameters: Hyperparameters;
   /** As read, or as sampled when the run was begun: a resumed run goes on with them. */
   contextTemplates: ContextTemplates;
@@ -34,7 +35,7 @@ export interface Environment {
 }
 
 const recordSchema = z.object({
-  asked: z.object({ model: z.string(), dataset: z.string(), batch: z.number(), alpha: z.number() }).loose(),
+  asked: z.object({ model: z.string(), dataset: z.string(), batch: z.number() }).loose(),
   model: z.object({ name: z.string(), hash: z.string() }),
   dataset: z.object({ name: z.string(), hash: z.string(), facts: z.number() }),
   contextTemplates: z.array(z.array(z.string())),
@@ -56,6 +57,7 @@ export function refuseOtherContent(recorded: RunRecord, now: RunRecord): void {
     { name: "content of --model", recorded: recorded.model.hash, now: now.model.hash },
     { name: "content of --dataset", recorded: recorded.dataset.hash, now: now.dataset.hash },
     { name: "facts that pass the checks", recorded: recorded.dataset.facts, now: now.dataset.facts },
+    { name: "method", recorded: recorded.method, now: now.method },
     { name: "hyperparameters", recorded: recorded.hyperparameters, now: now.hyperparameters },
     { name: "context templates", recorded: recorded.contextTemplates, now: now.contextTemplates },
     { name: "content of --moments or --text", recorded: recorded.secondMoments, now: now.secondMoments },

@@ -105,7 +105,9 @@ export class Session {
         layers = report.layers;
         this.events.onBatch?.(report);
       }
-      return layers;
+      // Not in the checkpoint: one who resumes after the last batch does it again.
+      const finished = await this.stopwatch.time("updates", () => editor.finish());
+      return finished.length > 0 ? finished : layers;
     } finally {
       await lines.close();
     }

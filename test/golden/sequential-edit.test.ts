@@ -71,7 +71,7 @@ describe.each(FAMILIES)("sequential editing of %s", (family) => {
         const truth = expected.batches[report.batch - 1]!.layers[layer.layer]!;
         expectWithin(layer.preservationLoss / truth.preservation_loss - 1, bounds.loss, `${name}: loss`);
         expectWithin(layer.updateNorm / truth.update_norm - 1, bounds.updateNorm, `${name}: update norm`);
-        expectWithin(layer.queue / (truth.a * truth.Z) - 1, bounds.queue, `${name}: queue`);
+        expectWithin(layer.queue! / (truth.a * truth.Z) - 1, bounds.queue, `${name}: queue`);
 
         const original = await call(() => originals.get(layer.layer)!.toFloat64Array());
         const weight = await call(() => weights.get(layer.layer)!.toFloat64Array());
@@ -98,10 +98,10 @@ describe.each(FAMILIES)("sequential editing of %s", (family) => {
     const ledger = [];
     for (const batch of batches.slice(0, 2)) {
       await whole.editBatch(batch);
-      ledger.push(await whole.lastBatch());
+      ledger.push(await whole.ledgerRows());
     }
     const state = JSON.parse(JSON.stringify(await whole.state()));
-    const weights = await whole.weights();
+    const [weights, matrices] = [await whole.weights(), await whole.matrices()];
 
     const resumed = await fixtureEditor(await tinyModel(family), family);
     await resumed.restore(
@@ -109,6 +109,7 @@ describe.each(FAMILIES)("sequential editing of %s", (family) => {
       (async function* () {
         yield* ledger;
       })(),
+      matrices,
       weights,
     );
     const [straight, again] = [await whole.editBatch(batches[2]!), await resumed.editBatch(batches[2]!)];

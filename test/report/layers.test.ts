@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { LayerReport } from "../../src/edit/report.js";
 import { describeLayers, standing } from "../../src/report/layers.js";
 
-const base: LayerReport = {
+const base = {
   layer: 4,
   preservationLoss: 0.5,
   baseLoss: 0.02,
@@ -13,16 +13,17 @@ const base: LayerReport = {
   residualNorm: 1,
   solveResidual: 1e-15,
   form: "dual",
-};
+} satisfies LayerReport;
 const over = { ...base, layer: 5, preservationLoss: 2.4, queue: 2, weight: 1000 };
 const easing = { ...base, layer: 6, queue: 1.4, weight: 1800 };
 
 describe("standing", () => {
-  it.each([
+  it.each<[string, LayerReport]>([
     ["within", base],
     ["within", { ...base, preservationLoss: base.threshold }],
     ["pulled back", over],
     ["easing", easing],
+    ["unbounded", { ...base, threshold: null, queue: null }],
   ])("is %s", (expected, layer) => {
     expect(standing(layer)).toBe(expected);
   });
@@ -33,6 +34,12 @@ describe("describeLayers", () => {
     const text = describeLayers([base, easing], 1000);
     expect(text).toContain("every layer ended at or under its threshold");
     expect(text).toContain("easing off (weight 1800, next 1400)");
+  });
+
+  it("says how far a loss has grown that nothing bounds", () => {
+    const text = describeLayers([{ ...base, threshold: null, queue: null }], 1000);
+    expect(text).toContain("25 times that of the first batch");
+    expect(text).toContain("nothing bounds the loss");
   });
 
   it("says which layers ended over it and that the weight rises", () => {

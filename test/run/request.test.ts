@@ -9,6 +9,7 @@ describe("completeRequest", () => {
     expect(completeRequest(asked)).toEqual({
       model: resolve("models/m"),
       applyDelta: null,
+      base: null,
       removeDelta: null,
       weights: "f32",
       dataset: `counterfact:${resolve("data/c.json")}`,

@@ -1,7 +1,27 @@
+import { alphaedit } from "./alphaedit.js";
+import { emmet } from "./emmet.js";
 import { lyaplock } from "./lyaplock.js";
+import { memit } from "./memit.js";
+import { memitSequential } from "./memit-sequential.js";
+import { prune } from "./prune.js";
+import { rect } from "./rect.js";
 
-export type { LyapLockOptions } from "./lyaplock.js";
-export type { EditingMethod, LayerMethod, LayerState } from "./method.js";
+export type { AlphaEditOptions } from "./alphaedit.js";
+export { type LayerByLayerMethod, layerByLayer } from "./layer-by-layer.js";
+export type { LayerContext, LayerMethod } from "./layer-method.js";
+export { type LyapLockOptions, lyapLockBases } from "./lyaplock.js";
+export type { MemitOptions } from "./memit.js";
+export type {
+  BatchOptions,
+  EditingMethod,
+  Matrices,
+  MethodAtWork,
+  MethodContext,
+  MethodOptions,
+  PlainData,
+} from "./method.js";
+export type { PruneOptions } from "./prune.js";
+export type { RectOptions } from "./rect.js";
 
 /** Every method there is. */
-export const methods = { lyaplock };
+export const methods = { lyaplock, memit, memitSequential, alphaedit, rect, prune, emmet };

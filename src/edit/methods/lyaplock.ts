@@ -1,88 +1,67 @@
-import type { LedgerBatch, NativeLayerEditor, NativeMatrix } from "../../native/addon.js";
-import { addon, call } from "../../native/index.js";
-import type { LayerReport } from "../report.js";
+import { LyaplockError } from "../../errors.js";
 import { VirtualQueue } from "../virtual-queue.js";
-import type { EditingMethod, LayerMethod, LayerState } from "./method.js";
+import { nullSpaceOf } from "./alphaedit.js";
+import { EngineLayer } from "./engine-layer.js";
+import { layerByLayer } from "./layer-by-layer.js";
+import type { LayerContext, LayerMethod } from "./layer-method.js";
+import type { EditingMethod } from "./method.js";
+import { OwnDriftLayer } from "./own-drift-layer.js";
+import { PrunedLayer } from "./prune.js";
+import { keepTop } from "./rect.js";
+import { checkCovarianceWeight, QueuedWeight } from "./weighing.js";
+
+/** Methods that the queue can be combined with. */
+export const lyapLockBases = ["memit", "rect", "prune", "alphaedit"] as const;
 
 export interface LyapLockOptions {
   /** α: the preservation loss is held at or under α times that of the first batch. The paper's default is 60. */
   alpha?: number | undefined;
-  /** λ, in place of the hyperparameters' (`mom2_update_weight`). */
+  /** λ, in place of the hyperparameters' (`mom2_update_weight`; with base "alphaedit" its `L2`). */
   covarianceWeight?: number | undefined;
+  /**
+   * A method to be combined with, in place of LyapLock's own memory of all earlier facts: "memit" solves each batch under the
+   * queue without them, "rect" and "prune" shape the outcome as those methods do, "alphaedit" remembers all facts, in its null
+   * space.
+   */
+  base?: (typeof lyapLockBases)[number] | undefined;
 }
 
 /**
  * LyapLock: every batch minimises the editing error of all facts so far plus μ times the preservation loss, and a virtual
  * queue raises μ while that loss is over its threshold, so that its long-run average stays under it.
  *
- * @see "LyapLock: Bounded Knowledge Preservation in Sequential Large Language Model Editing", section 3; reference, section 9
+ * @see "LyapLock: Bounded Knowledge Preservation in Sequential Large Language Model Editing", section 3, and for combinations
+ *   section 4.5; reference, section 9
  */
-export function lyaplock({ alpha = 60, covarianceWeight }: LyapLockOptions = {}): EditingMethod {
-  VirtualQueue.create({ alpha }); // refuses a bad one here, where it was given
-  return {
-    name: "lyaplock",
-    options: { alpha, ...(covarianceWeight === undefined ? {} : { covarianceWeight }) },
-    forLayer: async (layer, keySpace, valueWidth, hyperparameters) => {
-      const editor = await call(() => addon().createLayerEditor(keySpace, valueWidth, "values"));
-      return new LyapLockLayer(layer, alpha, covarianceWeight ?? hyperparameters.covarianceWeight, editor);
-    },
+export function lyaplock({ alpha = 60, covarianceWeight, base }: LyapLockOptions = {}): EditingMethod {
+  const queue = VirtualQueue.create({ alpha }); // refuses a bad one here, where it was given
+  checkCovarianceWeight(covarianceWeight);
+  if (base !== undefined && !lyapLockBases.includes(base)) {
+    const known = lyapLockBases.join(", ");
+    throw new LyaplockError("ERR_INVALID_ARGUMENT", `lyaplock has no base "${base}"; there are ${known}`);
+  }
+  const forLayer = async (context: LayerContext): Promise<LayerMethod> => {
+    const weight = covarianceWeight ?? context.hyperparameters.covarianceWeight;
+    const weighing = new QueuedWeight(weight, queue);
+    switch (base) {
+      case undefined:
+        return EngineLayer.create(context, await context.keySpace(), "values", weighing);
+      case "memit":
+        return OwnDriftLayer.create(context, { weighing, pullsBack: true });
+      case "rect":
+        return OwnDriftLayer.create(context, { weighing, pullsBack: true, shape: keepTop() });
+      case "prune":
+        return PrunedLayer.create(context, await OwnDriftLayer.create(context, { weighing, pullsBack: true }));
+      case "alphaedit": {
+        const { space, weight: own } = await nullSpaceOf(context);
+        return EngineLayer.create(context, space, "values", new QueuedWeight(covarianceWeight ?? own, queue));
+      }
+    }
   };
-}
-
-class LyapLockLayer implements LayerMethod {
-  private queue: VirtualQueue;
-
-  constructor(
-    private readonly layer: number,
-    alpha: number,
-    private readonly covarianceWeight: number,
-    private readonly editor: NativeLayerEditor,
-  ) {
-    this.queue = VirtualQueue.create({ alpha });
-  }
-
-  async update(keys: NativeMatrix, residuals: NativeMatrix): Promise<LayerReport> {
-    const weight = this.queue.weight(this.covarianceWeight);
-    const done = await call(() => this.editor.update(keys, residuals, weight));
-    this.queue = this.queue.after(done.preservationLoss);
-    return {
-      layer: this.layer,
-      preservationLoss: done.preservationLoss,
-      baseLoss: this.queue.baseLoss,
-      threshold: this.queue.threshold,
-      queue: this.queue.queue,
-      weight,
-      updateNorm: done.updateNorm,
-      residualNorm: done.residualNorm,
-      solveResidual: done.solveResidual,
-      form: done.form,
-    };
-  }
-
-  async state(): Promise<LayerState> {
-    const { chain } = await call(() => this.editor.standing());
-    return { layer: this.layer, queue: this.queue.toJSON(), facts: this.editor.facts, chain };
-  }
-
-  async lastBatch(): Promise<LedgerBatch> {
-    const { batches } = await call(() => this.editor.standing());
-    return (await call(() => this.editor.batch(batches - 1))) as LedgerBatch; // it remembers values
-  }
-
-  async restore({ queue, facts, chain }: LayerState): Promise<void> {
-    this.queue = VirtualQueue.create({ alpha: this.queue.alpha }, queue);
-    if (chain !== null) await call(() => this.editor.restoreChain(chain, facts));
-  }
-
-  replay({ keys, targets, values }: LedgerBatch): Promise<void> {
-    return call(() => this.editor.replay(keys, targets, values));
-  }
-
-  drift(): Promise<NativeMatrix> {
-    return call(() => this.editor.drift());
-  }
-
-  dispose(): void {
-    this.editor.dispose();
-  }
+  const options = {
+    alpha,
+    ...(covarianceWeight === undefined ? {} : { covarianceWeight }),
+    ...(base === undefined ? {} : { base }),
+  };
+  return layerByLayer({ name: "lyaplock", options, forLayer });
 }
