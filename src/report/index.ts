@@ -7,3 +7,7 @@ export { describeListedMoments } from "./moments.js";
 export { describeExamples, describeSeconds, describeSkipped, describeWeightChanges } from "./outcome.js";
 export { describePlan } from "./plan.js";
 export { figure, quoted, table } from "./table.js";
+export { caseStudyTables } from "./tables/case-study.js";
+export { curvesCsv } from "./tables/curves.js";
+export { paperTables } from "./tables/paper-tables.js";
+export { formatTables, type ReportFormat, type ReportTable, reportFormats } from "./tables/table-file.js";

@@ -16,6 +16,7 @@ export { type ModelChoice, openModel } from "./open-model.js";
 export { type PlanOptions, planRun, type RunPlan } from "./plan.js";
 export type { ExperimentOptions } from "./request.js";
 export { isResumable } from "./run-directory.js";
+export { type RunFiles, readCaseStudy, readRuns } from "./run-files.js";
 export { type MatrixOptions, type MatrixResult, runMatrix } from "./run-matrix.js";
 export type { RunRecord } from "./run-record.js";
 export type { Seconds } from "./seconds.js";

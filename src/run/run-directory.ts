@@ -23,6 +23,9 @@ export class RunDirectory {
   get examples(): string {
     return join(this.path, "examples.json");
   }
+  get caseStudy(): string {
+    return join(this.path, "case-study.json");
+  }
   get batches(): string {
     return join(this.path, "batches.jsonl");
   }
@@ -71,7 +74,16 @@ export class RunDirectory {
   async clear(): Promise<void> {
     const state = await this.state();
     if (state !== "finished" && state !== "interrupted") throw notARun(this.path);
-    const content = [this.model, this.checkpoint, this.cases, this.batches, this.examples, this.summary, this.record];
+    const content = [
+      this.model,
+      this.checkpoint,
+      this.cases,
+      this.batches,
+      this.caseStudy,
+      this.examples,
+      this.summary,
+      this.record,
+    ];
     const names = content.map((path) => basename(path));
     const other = (await this.entries())!.find((entry) => !names.includes(entry) && !isOurs(entry));
     if (other !== undefined) {
@@ -99,7 +111,9 @@ export class RunDirectory {
 }
 
 function isHalfWritten(entry: string): boolean {
-  return ["run.json", "summary.json", "examples.json", "model"].some((name) => isLeftover(entry, name));
+  return ["run.json", "summary.json", "examples.json", "case-study.json", "model"].some((name) =>
+    isLeftover(entry, name),
+  );
 }
 
 /** What may lie in a directory that holds no run: locks, and what a killed process did not finish writing. */

@@ -2,22 +2,17 @@ import { rm } from "node:fs/promises";
 import { exists, writeJson } from "../base/files.js";
 import type { BatchReport } from "../edit/report.js";
 import type { CaseScores } from "../evaluate/index.js";
+import { type BatchLine, batchLine } from "./batch-line.js";
 import { Checkpoint } from "./checkpoint.js";
 import { readEditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import { evaluateInChunks } from "./evaluation.js";
 import type { RunEvents } from "./events.js";
 import { chooseExamples, continuations, exampleOf, readExamples } from "./examples.js";
-import { JsonLines, readJsonLines } from "./json-lines.js";
+import { JsonLines, readAllJsonLines } from "./json-lines.js";
 import type { RunDirectory } from "./run-directory.js";
 import type { RunInputs } from "./run-inputs.js";
 import type { Stopwatch } from "./seconds.js";
 import { type CaseLine, caseLine, metricsAfter, metricsBefore, type Summary } from "./summary.js";
-
-/** A line of batches.jsonl. */
-type BatchLine = Omit<BatchReport, "values" | "seconds"> & {
-  seconds: BatchReport["seconds"] & { evaluation: number };
-  residentBytes: number;
-};
 
 /** One process's share of a run: from wherever the checkpoint is to the end. Every step finds out whether it is done. */
 export class Session {
@@ -74,7 +69,7 @@ export class Session {
   private async evaluateBefore(checkpoint: Checkpoint): Promise<CaseScores[]> {
     const lines = await JsonLines.open(checkpoint.before, checkpoint.state.lines.before);
     try {
-      const scores = await readAll<CaseScores>(checkpoint.before);
+      const scores = await readAllJsonLines<CaseScores>(checkpoint.before);
       if (scores.length === this.inputs.records.length) return scores;
       await this.evaluate("metrics before", scores.length, async (chunk) => {
         await lines.append(chunk);
@@ -94,7 +89,7 @@ export class Session {
     try {
       await checkpoint.restore(editor);
       const size = this.inputs.record.asked.batch;
-      let layers = (await readAll<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
+      let layers = (await readAllJsonLines<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
       for (let start = checkpoint.state.editor?.edits ?? 0; start < records.length; start += size) {
         const report = await this.editBatch(start, size);
         await lines.append([batchLine(report)]);
@@ -156,7 +151,7 @@ export class Session {
   private async evaluateAfter(checkpoint: Checkpoint, before: CaseScores[] | undefined): Promise<CaseLine[]> {
     const lines = await JsonLines.open(this.directory.cases, checkpoint.state.lines.cases);
     try {
-      const cases = await readAll<CaseLine>(this.directory.cases);
+      const cases = await readAllJsonLines<CaseLine>(this.directory.cases);
       if (cases.length === this.inputs.records.length) return cases;
       await this.evaluate("metrics after", cases.length, async (chunk) => {
         const next = chunk.map((after, index) => caseLine(before?.[cases.length + index], after));
@@ -196,14 +191,4 @@ export class Session {
       seconds: this.stopwatch.read(),
     });
   }
-}
-
-function batchLine({ batch, edits, layers, seconds }: BatchReport): BatchLine {
-  return { batch, edits, layers, seconds: { ...seconds, evaluation: 0 }, residentBytes: process.memoryUsage.rss() };
-}
-
-async function readAll<T>(path: string): Promise<T[]> {
-  const records: T[] = [];
-  for await (const record of readJsonLines<T>(path)) records.push(record);
-  return records;
 }
