@@ -3,8 +3,11 @@
  *
  * @module
  */
+
+export { type GlueItem, type GlueTaskName, type GlueTests, readGlue } from "./data/glue.js";
 export { type Dataset, datasets, openDataset, readFacts } from "./data/index.js";
-export type { CounterFactRecord, Fact } from "./data/records.js";
+export type { CounterFactRecord, DatasetRecord, Fact, KnownFact, ZsreRecord } from "./data/records.js";
+export { type ReferenceTexts, readReferenceTexts } from "./data/reference-texts.js";
 export {
   type CachedMomentsOptions,
   type CollectionEstimate,
@@ -52,8 +55,21 @@ export {
 } from "./edit/sequential-editor.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";
 export {
+  type AnswerScore,
+  type BatchMetrics,
   type CaseScores,
+  type CounterFactScores,
+  type EvaluateOptions,
+  type EvaluationMeasures,
   evaluate,
+  evaluateGlue,
+  fluencyOf,
+  type GenerationScores,
+  type GlueEvaluation,
+  type GlueOptions,
+  type GlueScores,
+  type GlueTaskScores,
+  type GlueTestResult,
   type Metrics,
   type Perplexity,
   type PerplexityOptions,
@@ -61,12 +77,16 @@ export {
   perplexity,
   type Statistic,
   summarize,
+  summarizeByBatch,
+  type ZsreCompatibility,
+  type ZsreScores,
 } from "./evaluate/index.js";
 export type { GeneratedText, GenerationOptions } from "./model/generation.js";
 export { type GetModelOptions, type GotModel, getModel } from "./model/get-model.js";
 export { LanguageModel, type SaveType } from "./model/language-model.js";
 export { type LoadOptions, loadModel } from "./model/load.js";
 export {
+  type EvaluationLine,
   type ExperimentOptions,
   type ExperimentResult,
   type PlanOptions,

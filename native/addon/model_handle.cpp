@@ -1,5 +1,6 @@
 #include "addon/model_handle.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "addon/arguments.h"
@@ -193,7 +194,10 @@ Napi::Value ModelHandle::begin_generation(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const TokenBatch prompts = token_batch(info[0]);
   const Napi::Object given = object(info[1], "The options");
-  const GenerationOptions options{.max_length = count(given.Get("maxLength"), "maxLength"),
+  const std::vector<std::int32_t> lengths = integers(given.Get("lengths"), "lengths");
+  if (std::any_of(lengths.begin(), lengths.end(), [](std::int32_t length) { return length < 0; }))
+    throw to_javascript(env, name_of(ErrorCode::invalid_argument), "A text cannot have a negative length");
+  const GenerationOptions options{.lengths = {lengths.begin(), lengths.end()},
                                   .top_k = count(given.Get("topK"), "topK"),
                                   .seed = count(given.Get("seed"), "seed")};
   return with_javascript_errors(env, [&] {

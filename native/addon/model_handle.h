@@ -72,6 +72,7 @@ class GenerationHandle final : public Handle<GenerationHandle, OwnedGeneration> 
 
  private:
   Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value rate(const Napi::CallbackInfo& info);
 };
 
 /// loadModel(description, files, cancellation)

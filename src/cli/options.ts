@@ -96,12 +96,47 @@ export function addEditingOptions(command: Command): Command {
     .option("--skip-bad", "leave out facts that cannot be edited, and record them, instead of stopping");
 }
 
+export function datasetOption(): Option {
+  return new Option(
+    "--dataset <name>",
+    "atlas, counterfact:FILE (any of its formats) or zsre:FILE (as MEND has split it)",
+  );
+}
+
+export function offsetOption(): Option {
+  return new Option("--offset <n>", "facts to leave out before those (default: 0)").argParser(wholeNumber);
+}
+
+export function shuffleOption(): Option {
+  return new Option("--shuffle", "take the facts in an order drawn with --seed, in place of the file's");
+}
+
+export function fluencyOption(): Option {
+  return new Option("--fluency", "generate text from the facts that have prompts for it, and measure it; takes long");
+}
+
+export function consistencyOption(): Option {
+  return new Option(
+    "--consistency <dir>",
+    "compare generated text with reference texts: attribute_snippets.json, tfidf_vocab.json, idf.npy; measures fluency too",
+  );
+}
+
 export function methodOption(): Option {
   return new Option("--method <name>", "editing method (default: lyaplock)").choices(methodNames);
 }
 
 export function seedOption(): Option {
   return new Option("--seed <n>", "seed of everything drawn at random (default: 42)").argParser(wholeNumber);
+}
+
+export function glueOption(description: string): Option {
+  const files = "items 10 to 109 of sst2, mrpc, cola, rte, nli and mmlu.json in a directory";
+  return new Option("--glue <dir>", `${description}: ${files}`);
+}
+
+export function publishedRteOption(): Option {
+  return new Option("--published-rte-labels", "take RTE's labels the wrong way round, as the published results do");
 }
 
 export function layersOption(description: string): Option {

@@ -6,11 +6,18 @@ import {
   addCommonOptions,
   addEditingOptions,
   addLoadingOptions,
+  consistencyOption,
+  datasetOption,
   dtypeOption,
   type EditingOptions,
+  fluencyOption,
+  glueOption,
   type ModelOptions,
   modelOption,
+  offsetOption,
   positiveInteger,
+  publishedRteOption,
+  shuffleOption,
 } from "./options.js";
 import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
@@ -20,10 +27,19 @@ interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   data?: string;
   dataset?: string;
   edits?: number;
+  offset?: number;
+  shuffle?: boolean;
+  fluency?: boolean;
+  consistency?: string;
   metricsBefore?: boolean;
   out: string;
   resume?: boolean;
   dtype?: SaveType;
+  glue?: string;
+  publishedRteLabels?: boolean;
+  perplexity?: string;
+  glueEvery?: number;
+  evalEvery?: number;
 }
 
 export function addRunCommand(program: Command, runtime: Runtime): void {
@@ -37,18 +53,34 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .addOption(modelOption())
     .option("--config <file>", "a file that describes many runs; each gets a directory of its own in --out")
     .option("--data <dir>", 'what "{data}" stands for in --config (default: data, beside that file)')
-    .option("--dataset <name>", "atlas, or counterfact:FILE (either of its formats)")
+    .addOption(datasetOption())
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")
     .addOption(new Option("--edits <n>", "facts to edit (default: all of the dataset)").argParser(positiveInteger))
+    .addOption(offsetOption())
+    .addOption(shuffleOption())
     .option("--metrics-before", "evaluate the unedited model too")
-    .addOption(dtypeOption());
+    .addOption(fluencyOption())
+    .addOption(consistencyOption())
+    .addOption(dtypeOption())
+    .addOption(glueOption("measure GLUE before the first edit, during the run and after the last"))
+    .addOption(publishedRteOption())
+    .option("--perplexity <file>", "measure the perplexity of a text at the same times as GLUE")
+    .addOption(
+      new Option("--glue-every <n>", "edits between two such measurements (default: 1000)").argParser(positiveInteger),
+    )
+    .addOption(
+      new Option("--eval-every <n>", "measure all facts edited so far every so many edits").argParser(positiveInteger),
+    );
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
     .action(async (options: RunOptions) => {
       if (options.config !== undefined) return runConfig(options.config, options, command, runtime);
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {
         command.error("error: a new run needs --model and --dataset (or --resume, to go on with one)", { exitCode: 2 });
+      }
+      if (options.glueEvery !== undefined && options.resume !== true && !(options.glue ?? options.perplexity)) {
+        command.error("error: --glue-every says how often: --glue or --perplexity says what", { exitCode: 2 });
       }
       const { device: _, threads: _threads, json: _json, out: directory, ...asked } = options;
       runtime.onStopped = async () =>

@@ -4,6 +4,12 @@ import { LyaplockError } from "../errors.js";
 import { makeFact, target } from "./fact.js";
 import type { CounterFactRecord } from "./records.js";
 
+/** Of the new target the id is wanted too. */
+const targetWithId = z.union([
+  z.string().transform((str) => ({ str, id: undefined })),
+  z.looseObject({ str: z.string(), id: z.string().nullish() }),
+]);
+
 const prompts = z.array(z.string()).default([]);
 
 /** As published: multi-CounterFact and CounterFact (reference, section 12.1). */
@@ -13,7 +19,7 @@ const published = z.looseObject({
     prompt: z.string(),
     subject: z.string(),
     relation_id: z.string().optional(),
-    target_new: target,
+    target_new: targetWithId,
     target_true: target,
   }),
   paraphrase_prompts: prompts,
@@ -47,11 +53,14 @@ export function parseCounterFactRecord(json: unknown): CounterFactRecord {
 
 function fromPublished(record: z.infer<typeof published>): CounterFactRecord {
   const { prompt, subject, relation_id: relationId, target_new, target_true } = record.requested_rewrite;
-  const fact = makeFact({ caseId: record.case_id, prompt, subject, targetNew: target_new, targetTrue: target_true });
+  const targetNew = target_new.str;
+  const fact = makeFact({ caseId: record.case_id, prompt, subject, targetNew, targetTrue: target_true });
   return {
+    kind: "counterfact",
     ...fact,
     targetTrue: checkedTrue(target_true),
     ...(relationId === undefined ? {} : { relationId }),
+    ...(typeof target_new.id === "string" ? { targetNewId: target_new.id } : {}),
     paraphrasePrompts: record.paraphrase_prompts,
     neighborhoodPrompts: record.neighborhood_prompts,
     attributePrompts: record.attribute_prompts,
@@ -68,6 +77,7 @@ function fromDerived(record: z.infer<typeof derived>): CounterFactRecord {
     throw new LyaplockError("ERR_FACT", what);
   }
   return {
+    kind: "counterfact",
     ...makeFact({ caseId, prompt, subject, targetNew }),
     targetTrue,
     paraphrasePrompts: rephrase_prompt === undefined ? [] : [rephrase_prompt],

@@ -72,7 +72,7 @@ export class NpzFile {
     const pieces = this.contentOf(entry);
     let begin: Buffer = Buffer.alloc(0);
     for (;;) {
-      const found = parseHeader(begin, `${this.path}: "${name}"`);
+      const found = parseNpyHeader(begin, `${this.path}: "${name}"`);
       if (found !== undefined) {
         const { header, length } = found;
         this.checkSize(name, header, entry.uncompressedSize - length);
@@ -136,7 +136,7 @@ const READERS: Record<string, (bytes: Buffer) => number> = {
 };
 
 /** Undefined while there are too few bytes to tell. (NumPy, "A simple file format for NumPy arrays", versions 1 to 3.) */
-function parseHeader(bytes: Buffer, what: string): { header: NpyHeader; length: number } | undefined {
+export function parseNpyHeader(bytes: Buffer, what: string): { header: NpyHeader; length: number } | undefined {
   if (bytes.length < 12) return undefined;
   const major = bytes[6]!;
   if (bytes.subarray(0, 6).toString("latin1") !== "\x93NUMPY" || major < 1 || major > 3) {

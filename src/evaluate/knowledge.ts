@@ -4,7 +4,7 @@ import { LyaplockError } from "../errors.js";
 import type { LanguageModel } from "../model/language-model.js";
 import { call } from "../native/index.js";
 import { QueryList } from "./queries.js";
-import { type Statistic, statistic } from "./summarize.js";
+import { over, type Statistic } from "./summarize.js";
 
 /** What a model is asked: whether it goes on after the prompt with the attribute. */
 export interface KnowledgeQuestion {
@@ -46,12 +46,16 @@ export async function knowledge(
     known.push(...(await ask(model, facts.slice(first, first + QUESTIONS_AT_ONCE), signal)));
     onProgress?.({ facts: known.length });
   }
-  const share = (of: (fact: KnowledgeQuestion) => boolean) =>
-    statistic(facts.flatMap((fact, i) => (of(fact) ? [known[i] ? 100 : 0] : [])));
-  const names = [...new Set(facts.flatMap(({ relationId }) => relationId ?? []))];
+  const answers = facts.map(({ relationId }, i) => ({ relationId, share: known[i] ? 1 : 0 }));
+  const relations = [...new Set(facts.flatMap(({ relationId }) => relationId ?? []))];
   return {
-    accuracy: share(() => true),
-    relations: Object.fromEntries(names.map((name) => [name, share(({ relationId }) => relationId === name)])),
+    accuracy: over(answers, ({ share }) => share),
+    relations: Object.fromEntries(
+      relations.map((relation) => [
+        relation,
+        over(answers, ({ relationId, share }) => (relationId === relation ? share : undefined)),
+      ]),
+    ),
   };
 }
 

@@ -8,6 +8,16 @@ export interface QueryBatch {
   targets: Int32Array;
 }
 
+/** What native code has answered, an element for each question. */
+export interface Answers {
+  /** −log p of the target. */
+  losses: Float32Array;
+  /** The most probable token. */
+  greedy: Int32Array;
+  /** What was asked about. */
+  targets: Int32Array;
+}
+
 /** Where the answers for one target stand: `count` of them from `first`. */
 export interface AnswerSpan {
   first: number;

@@ -143,8 +143,8 @@ export interface NativeKeyPass {
 }
 
 export interface GenerationOptions {
-  /** Total tokens of each sequence, its prompt included; a prompt that is already as long stays as it is. */
-  maxLength: number;
+  /** Total tokens of each sequence, its prompt included, [sequences]; a prompt that is already as long stays as it is. */
+  lengths: Int32Array;
   /** Draw among the k most probable tokens, renormalised; 1 is greedy. */
   topK: number;
   /** Sequence i draws from a stream of its own, made from (seed, i). */
@@ -154,10 +154,15 @@ export interface GenerationOptions {
 /** Prompts that are extended by sampling, with a key/value cache. */
 export interface NativeGeneration {
   /**
-   * Draws a token for every sequence that is shorter than maxLength: which those are, rising, and the token of each. Both
+   * Draws a token for every sequence that is shorter than its length: which those are, rising, and the token of each. Both
    * are empty once none is. A call that fails or is cancelled changes nothing. ERR_NOT_FINITE for damaged weights.
    */
   step(cancellation?: NativeCancellation): Promise<{ sequences: Int32Array; tokens: Int32Array }>;
+  /**
+   * −log p of every token of other texts, [tokens]: continuation c follows sequence after[c], which must be shorter than its
+   * length, as it now stands. Draws nothing. What a sequence holds is read once, however many continuations it has.
+   */
+  rate(continuations: TokenBatch, after: Int32Array, cancellation?: NativeCancellation): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -187,7 +192,7 @@ export interface NativeModel {
     targets: Int32Array,
     cancellation?: NativeCancellation,
   ): Promise<{ losses: Float32Array; greedy: Int32Array }>;
-  /** Allocates the cache: for all layers, two rows of key/value width for each of maxLength − 1 tokens of a sequence. */
+  /** Allocates the cache: for all layers, two rows of key/value width for each token of a sequence but its last. */
   beginGeneration(batch: TokenBatch, options: GenerationOptions): NativeGeneration;
   /** Adds the down-projection's inputs at every token to the moment of each layer (rising), one forward pass. */
   accumulateMoments(

@@ -1,17 +1,23 @@
-import type { Metrics } from "../evaluate/index.js";
+import type { BatchMetrics, Metrics, Statistic } from "../evaluate/index.js";
 import { table } from "./table.js";
 
 const meanings: Record<keyof Metrics, string> = {
   efficacy: "the edited prompts say the new fact",
   generalization: "so do paraphrases of them",
   specificity: "other subjects keep their facts",
+  efficacyAccuracy: "the new fact is what comes first, at the edited prompts",
+  generalizationAccuracy: "and at paraphrases",
+  specificityAccuracy: "other facts are what comes first",
+  score: "harmonic mean of efficacy, generalization, specificity",
+  fluency: "generated text does not repeat itself (entropy, in 1/100 bit)",
+  consistency: "it is like what people wrote on the new fact",
 };
 
 /** Metrics in percent, before (where they were taken) and after. */
 export function describeMetrics(before: Metrics | null, after: Metrics): string {
-  const names = Object.keys(meanings) as (keyof Metrics)[];
+  const names = (Object.keys(meanings) as (keyof Metrics)[]).filter((name) => after[name] !== undefined);
   const rows = names.map((name) => [
-    name,
+    name.replace("Accuracy", ", accuracy"),
     ...(before === null ? [] : [percent(before[name])]),
     percent(after[name]),
     meanings[name],
@@ -24,7 +30,17 @@ export function describeMetrics(before: Metrics | null, after: Metrics): string 
   return table([{ heading: "metric" }, ...columns, { heading: "" }], rows);
 }
 
-function percent({ mean, standardError, count }: Metrics[keyof Metrics]): string {
-  if (count === 0) return "not measured";
-  return `${mean.toFixed(1)} ± ${standardError.toFixed(1)}`;
+/** Efficacy by the age of the edits, in a line: of many batches a few, evenly spread, with the first and the last. */
+export function describeByBatch(batches: readonly BatchMetrics[], shown = 10): string {
+  const last = batches.length - 1;
+  const steps = Math.min(last, shown - 1);
+  const chosen = Array.from({ length: steps + 1 }, (_, i) => batches[Math.round((i * last) / steps)]!);
+  const list = chosen.map(({ batch, efficacy }) => `${efficacy.mean.toFixed(1)} (batch ${batch})`);
+  return `Efficacy at the end by when a fact was edited, %: ${list.join(", ")}`;
+}
+
+function percent(figure: Statistic | number | undefined): string {
+  if (figure === undefined || (typeof figure === "object" && figure.count === 0)) return "not measured";
+  if (typeof figure === "number") return figure.toFixed(1);
+  return `${figure.mean.toFixed(1)} ± ${figure.standardError.toFixed(1)}`;
 }

@@ -21,11 +21,15 @@ export interface ExperimentOptions {
   removeDelta?: string[];
   /** How the model's weights are held. Default "f32". */
   weights?: WeightType;
-  /** "atlas" or "counterfact:FILE". */
+  /** "atlas", "counterfact:FILE" or "zsre:FILE". */
   dataset?: string;
   method?: MethodName;
   /** The first records of the dataset to edit; all of them if left out. */
   edits?: number;
+  /** Records to leave out before those. Default 0. */
+  offset?: number;
+  /** Take the records in an order drawn with the seed, in place of the file's. */
+  shuffle?: boolean;
   /** Facts per batch. The preservation threshold is α times the loss after the first batch, so this matters. */
   batch?: number;
   /** Of LyapLock: α, and a method to combine it with. */
@@ -44,10 +48,24 @@ export interface ExperimentOptions {
   text?: string[];
   /** Evaluate the unedited model too. */
   metricsBefore?: boolean;
+  /** Generate text from the records that have prompts for it, and measure its fluency. Takes long. */
+  fluency?: boolean;
+  /** A directory of reference texts, which generated ones are compared with; measures fluency too. */
+  consistency?: string;
   /** Leave out facts that cannot be edited, instead of refusing the run. */
   skipBad?: boolean;
   /** Of the edited matrices in the saved model. */
   dtype?: SaveType;
+  /** A directory with the files of the six GLUE tasks, put to the model during the run. */
+  glue?: string;
+  /** Take RTE's labels the wrong way round, as the published results do (Q8). */
+  publishedRteLabels?: boolean;
+  /** A text file whose perplexity is measured whenever GLUE is. */
+  perplexity?: string;
+  /** Both are measured before the first edit, whenever so many more edits are made, and after the last. Default 1000. */
+  glueEvery?: number;
+  /** Metrics of all facts edited so far, whenever so many more edits are made. */
+  evalEvery?: number;
 }
 
 /** The options of a run with nothing left open; kept in run.json. */
@@ -60,6 +78,8 @@ export interface RunRequest {
   method: MethodName;
   /** null: all records. */
   edits: number | null;
+  offset: number;
+  shuffle: boolean;
   batch: number;
   /** null: what the hyperparameters say, or 60. */
   alpha: number | null;
@@ -71,8 +91,16 @@ export interface RunRequest {
   moments: string | null;
   text: string[] | null;
   metricsBefore: boolean;
+  fluency: boolean;
+  consistency: string | null;
   skipBad: boolean;
   dtype: SaveType;
+  glue: string | null;
+  publishedRteLabels: boolean;
+  perplexity: string | null;
+  glueEvery: number;
+  /** null: only after the last edit. */
+  evalEvery: number | null;
 }
 
 const defaults = {
@@ -81,6 +109,8 @@ const defaults = {
   weights: "f32",
   method: "lyaplock",
   edits: null,
+  offset: 0,
+  shuffle: false,
   batch: 100,
   alpha: null,
   base: null,
@@ -91,8 +121,15 @@ const defaults = {
   moments: null,
   text: null,
   metricsBefore: false,
+  fluency: false,
+  consistency: null,
   skipBad: false,
   dtype: "as-is",
+  glue: null,
+  publishedRteLabels: false,
+  perplexity: null,
+  glueEvery: 1000,
+  evalEvery: null,
 } as const;
 
 /** Options that say where content is found. Content may move between sessions: it is compared by hash, not by place. */
@@ -105,13 +142,17 @@ const places = [
   "contextTemplates",
   "moments",
   "text",
+  "glue",
+  "perplexity",
+  "consistency",
 ] as const;
 
 /** Completes the options of a new run. */
 export function completeRequest(options: ExperimentOptions): RunRequest {
   const { model, dataset } = options;
   if (model === undefined) throw missing("a model", "--model builtin:atlas");
-  if (dataset === undefined) throw missing("a dataset", "--dataset atlas, or --dataset counterfact:FILE");
+  if (dataset === undefined)
+    throw missing("a dataset", "--dataset atlas, --dataset counterfact:FILE or --dataset zsre:FILE");
   return { ...defaults, ...given({ ...options, model, dataset }) } as RunRequest;
 }
 
@@ -174,6 +215,9 @@ export function absolutePlaces<T extends Partial<ExperimentOptions>>(options: T,
     ...(options.contextTemplates !== undefined && { contextTemplates: file(options.contextTemplates) }),
     ...(options.moments !== undefined && { moments: file(options.moments) }),
     ...(options.text !== undefined && { text: options.text.map(file) }),
+    ...(options.glue !== undefined && { glue: file(options.glue) }),
+    ...(options.perplexity !== undefined && { perplexity: file(options.perplexity) }),
+    ...(options.consistency !== undefined && { consistency: file(options.consistency) }),
   };
 }
 

@@ -29,6 +29,9 @@ export class RunDirectory {
   get batches(): string {
     return join(this.path, "batches.jsonl");
   }
+  get evaluations(): string {
+    return join(this.path, "evaluations.jsonl");
+  }
   get cases(): string {
     return join(this.path, "cases.jsonl");
   }
@@ -74,16 +77,8 @@ export class RunDirectory {
   async clear(): Promise<void> {
     const state = await this.state();
     if (state !== "finished" && state !== "interrupted") throw notARun(this.path);
-    const content = [
-      this.model,
-      this.checkpoint,
-      this.cases,
-      this.batches,
-      this.caseStudy,
-      this.examples,
-      this.summary,
-      this.record,
-    ];
+    const lines = [this.cases, this.evaluations, this.batches];
+    const content = [this.model, this.checkpoint, ...lines, this.caseStudy, this.examples, this.summary, this.record];
     const names = content.map((path) => basename(path));
     const other = (await this.entries())!.find((entry) => !names.includes(entry) && !isOurs(entry));
     if (other !== undefined) {

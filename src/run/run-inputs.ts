@@ -1,7 +1,13 @@
+import { readFile } from "node:fs/promises";
+import { contentHash } from "../base/content-hash.js";
+import { named } from "../base/files.js";
 import { type Dataset, openDataset } from "../data/datasets.js";
-import type { CounterFactRecord } from "../data/records.js";
+import { type GlueTests, glueHash, readGlue } from "../data/glue.js";
+import type { DatasetRecord } from "../data/records.js";
+import { hashReferenceTexts, readReferenceTexts } from "../data/reference-texts.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
+import type { EvaluationMeasures } from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
 import {
   chooseContextTemplates,
@@ -25,9 +31,19 @@ export interface RunInputs {
   /** Fresh. */
   editor: SequentialEditor;
   /** The records to edit, in order. */
-  records: CounterFactRecord[];
+  records: DatasetRecord[];
+  measured: MeasuredTexts;
+  /** What they are evaluated on. */
+  measures: EvaluationMeasures;
   record: RunRecord;
   dispose(): void;
+}
+
+/** What is put to the model during a run; null for what is not. */
+export interface MeasuredTexts {
+  glue: GlueTests | null;
+  /** A text for perplexity. */
+  text: string | null;
 }
 
 /**
@@ -42,6 +58,7 @@ export async function prepareRun(
   signal?: AbortSignal,
 ): Promise<RunInputs> {
   const dataset = openDataset(request.dataset);
+  const measured = await readMeasured(request, signal);
   const model = await openModel(request, events, signal);
   try {
     const hyperparameters = await chooseHyperparameters(model, request, request.method);
@@ -64,7 +81,10 @@ export async function prepareRun(
       method: methodRecord(method),
       hyperparameters,
       contextTemplates,
+      ...(request.consistency === null ? {} : { references: await hashReferenceTexts(request.consistency) }),
       secondMoments: await hashSecondMoments(model, hyperparameters.layers, request),
+      glue: request.glue === null ? null : await glueHash(request.glue),
+      perplexity: request.perplexity === null ? null : await contentHash([request.perplexity]),
       seed: request.seed,
       skipped,
       environment: await currentEnvironment(),
@@ -88,14 +108,30 @@ export async function prepareRun(
       editor.dispose();
       model.dispose();
     };
-    return { model, editor, records, record, dispose };
+    const measures = await chooseMeasures(request, signal);
+    return { model, editor, records, measured, measures, record, dispose };
   } catch (error) {
     model.dispose();
     throw error;
   }
 }
 
-/** The first records of the dataset, those that cannot be edited apart. */
+async function readMeasured({ glue, perplexity }: RunRequest, signal?: AbortSignal): Promise<MeasuredTexts> {
+  return {
+    glue: glue === null ? null : await readGlue(glue, { signal }),
+    text: perplexity === null ? null : await named("read", perplexity, () => readFile(perplexity, "utf8")),
+  };
+}
+
+/** What a run or an evaluation is asked to measure beyond what every record is asked. */
+export async function chooseMeasures(
+  { fluency, consistency }: { fluency: boolean; consistency: string | null },
+  signal?: AbortSignal,
+): Promise<EvaluationMeasures> {
+  return { fluency, references: consistency === null ? undefined : await readReferenceTexts(consistency, { signal }) };
+}
+
+/** The records of the dataset that are to be edited, those that cannot be edited apart. */
 async function readRecords(
   model: LanguageModel,
   dataset: Dataset,
@@ -103,12 +139,14 @@ async function readRecords(
   contextTemplates: ContextTemplates,
   events: RunEvents,
   signal?: AbortSignal,
-): Promise<{ records: CounterFactRecord[]; skipped: SkippedFact[]; read: number }> {
+): Promise<{ records: DatasetRecord[]; skipped: SkippedFact[]; read: number }> {
   const skipped: SkippedFact[] = [];
   const onSkip = ({ index, reason }: { index: number; reason: string }) =>
     skipped.push({ caseId: index, problems: [{ code: "ERR_DATASET_FORMAT", message: `record ${index}: ${reason}` }] });
-  const all: CounterFactRecord[] = [];
-  for await (const record of dataset.records({ limit: request.edits ?? undefined, onSkip, signal })) all.push(record);
+  const all: DatasetRecord[] = [];
+  const { edits, offset, shuffle, seed } = request;
+  const part = { offset, limit: edits ?? undefined, shuffle: shuffle ? seed : undefined };
+  for await (const record of dataset.records({ ...part, onSkip, signal })) all.push(record);
 
   const checks = await checkInGroups(model, all, contextTemplates, request.batch, events, signal);
   skipped.push(...checks.filter((check) => !isGood(check)).map(skippedFact));

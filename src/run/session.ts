@@ -6,13 +6,24 @@ import { type BatchLine, batchLine } from "./batch-line.js";
 import { Checkpoint } from "./checkpoint.js";
 import { readEditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import { evaluateInChunks } from "./evaluation.js";
+import { lastOf } from "./evaluation-line.js";
 import type { RunEvents } from "./events.js";
 import { chooseExamples, continuations, exampleOf, readExamples } from "./examples.js";
 import { JsonLines, readAllJsonLines } from "./json-lines.js";
 import type { RunDirectory } from "./run-directory.js";
+import { RunEvaluations } from "./run-evaluations.js";
 import type { RunInputs } from "./run-inputs.js";
 import type { Stopwatch } from "./seconds.js";
-import { type CaseLine, caseLine, metricsAfter, metricsBefore, type Summary } from "./summary.js";
+import {
+  type CaseLine,
+  caseLine,
+  glueOf,
+  metricsAfter,
+  metricsBefore,
+  metricsByBatch,
+  perplexityOf,
+  type Summary,
+} from "./summary.js";
 
 /** One process's share of a run: from wherever the checkpoint is to the end. Every step finds out whether it is done. */
 export class Session {
@@ -30,20 +41,47 @@ export class Session {
 
     await this.exampleBefore();
     const before = this.inputs.record.asked.metricsBefore ? await this.evaluateBefore(checkpoint) : undefined;
-    const layers = await this.edit(checkpoint);
+    const evaluations = await this.openEvaluations(checkpoint);
+    try {
+      await this.finishWith(checkpoint, before, evaluations);
+    } finally {
+      await evaluations.close();
+    }
+  }
+
+  private async finishWith(
+    checkpoint: Checkpoint,
+    before: CaseScores[] | undefined,
+    evaluations: RunEvaluations,
+  ): Promise<void> {
+    const layers = await this.edit(checkpoint, evaluations);
     await this.saveModel(layers);
     await this.exampleAfter();
     const cases = await this.evaluateAfter(checkpoint, before);
+    await evaluations.endMetrics(cases.map(({ caseId, after }) => ({ caseId, ...after })));
 
     const summary: Summary = {
       method: this.inputs.record.method.name,
       edits: this.inputs.records.length,
       before: metricsBefore(cases),
       after: metricsAfter(cases),
+      glue: glueOf(lastOf(evaluations.lines, "glue")),
+      perplexity: perplexityOf(lastOf(evaluations.lines, "perplexity")),
+      byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
       seconds: this.stopwatch.read(),
       layers,
     };
     await writeJson(this.directory.summary, summary);
+  }
+
+  private openEvaluations(checkpoint: Checkpoint): Promise<RunEvaluations> {
+    return RunEvaluations.open(this.directory.evaluations, checkpoint.state.lines.evaluations, {
+      ...{ inputs: this.inputs, events: this.events, signal: this.signal },
+      commit: (bytes, seconds) => {
+        this.stopwatch.add("evaluation", seconds);
+        return this.commitLines(checkpoint, { evaluations: bytes });
+      },
+    });
   }
 
   /** Only while the model is unedited; later sessions find the file. */
@@ -83,14 +121,16 @@ export class Session {
   }
 
   /** Edits what is not yet edited, and returns how the layers stand after the last batch. */
-  private async edit(checkpoint: Checkpoint): Promise<BatchLine["layers"]> {
+  private async edit(checkpoint: Checkpoint, evaluations: RunEvaluations): Promise<BatchLine["layers"]> {
     const { editor, records } = this.inputs;
     const lines = await JsonLines.open(this.directory.batches, checkpoint.state.lines.batches);
     try {
       await checkpoint.restore(editor);
       const size = this.inputs.record.asked.batch;
       let layers = (await readAllJsonLines<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
-      for (let start = checkpoint.state.editor?.edits ?? 0; start < records.length; start += size) {
+      const done = checkpoint.state.editor?.edits ?? 0;
+      await evaluations.measureDue(done);
+      for (let start = done; start < records.length; start += size) {
         const report = await this.editBatch(start, size);
         await lines.append([batchLine(report)]);
         await checkpoint.commitBatch(editor, {
@@ -99,6 +139,7 @@ export class Session {
         });
         layers = report.layers;
         this.events.onBatch?.(report);
+        await evaluations.measureDue(report.edits);
       }
       // Not in the checkpoint: one who resumes after the last batch does it again.
       const finished = await this.stopwatch.time("updates", () => editor.finish());
@@ -175,7 +216,7 @@ export class Session {
     await evaluateInChunks(
       model,
       records,
-      { start, stage, events: this.events, signal: this.signal },
+      { start, stage, measures: this.inputs.measures, events: this.events, signal: this.signal },
       async (chunk) => {
         const now = performance.now();
         this.stopwatch.add("evaluation", (now - last) / 1000);

@@ -1,5 +1,14 @@
 import type { LayerReport } from "../edit/report.js";
-import { type CaseScores, type Metrics, summarize } from "../evaluate/index.js";
+import {
+  type BatchMetrics,
+  type CaseScores,
+  type GlueScores,
+  type Metrics,
+  type Perplexity,
+  summarize,
+  summarizeByBatch,
+} from "../evaluate/index.js";
+import type { EvaluationLine } from "./evaluation-line.js";
 import type { Seconds } from "./seconds.js";
 
 /** Content of summary.json. */
@@ -9,13 +18,20 @@ export interface Summary {
   /** Of the unedited model, on the same facts; null unless asked for. */
   before: Metrics | null;
   after: Metrics;
+  /** Of the edited model; null unless asked for. */
+  glue: GlueScores | null;
+  perplexity: Perplexity | null;
+  /** The same by batches of edits, oldest first. */
+  byBatch: BatchMetrics[];
   seconds: Seconds;
   /** After the last batch. */
   layers: LayerReport[];
 }
 
 /** Scores of one fact as cases.jsonl has them. */
-export type RecordedScores = Omit<CaseScores, "caseId">;
+export type RecordedScores = WithoutId<CaseScores>;
+
+type WithoutId<S> = S extends unknown ? Omit<S, "caseId"> : never;
 
 /** A line of cases.jsonl. */
 export interface CaseLine {
@@ -25,8 +41,7 @@ export interface CaseLine {
 }
 
 export function caseLine(before: CaseScores | undefined, after: CaseScores): CaseLine {
-  const { caseId, ...scores } = after;
-  return { caseId, before: before === undefined ? null : withoutId(before), after: scores };
+  return { caseId: after.caseId, before: before === undefined ? null : withoutId(before), after: withoutId(after) };
 }
 
 function withoutId({ caseId: _, ...scores }: CaseScores): RecordedScores {
@@ -34,10 +49,31 @@ function withoutId({ caseId: _, ...scores }: CaseScores): RecordedScores {
 }
 
 export function metricsBefore(lines: readonly CaseLine[]): Metrics | null {
-  const cases = lines.flatMap(({ caseId, before }) => (before === null ? [] : [{ caseId, ...before }]));
+  const cases = lines.flatMap(({ caseId, before }) => (before === null ? [] : [withId(caseId, before)]));
   return cases.length === 0 ? null : summarize(cases);
 }
 
 export function metricsAfter(lines: readonly CaseLine[]): Metrics {
-  return summarize(lines.map(({ caseId, after }) => ({ caseId, ...after })));
+  return summarize(casesAfter(lines));
+}
+
+export function metricsByBatch(lines: readonly CaseLine[], batchSize: number): BatchMetrics[] {
+  return summarizeByBatch(casesAfter(lines), batchSize);
+}
+
+function casesAfter(lines: readonly CaseLine[]): CaseScores[] {
+  return lines.map(({ caseId, after }) => withId(caseId, after));
+}
+
+function withId(caseId: number, scores: RecordedScores): CaseScores {
+  return { caseId, ...scores } as CaseScores;
+}
+
+/** What was measured, without when. */
+export function glueOf(line: (EvaluationLine & { kind: "glue" }) | undefined): GlueScores | null {
+  return line === undefined ? null : { f1: line.f1, f1New: line.f1New, tasks: line.tasks };
+}
+
+export function perplexityOf(line: (EvaluationLine & { kind: "perplexity" }) | undefined): Perplexity | null {
+  return line === undefined ? null : { perplexity: line.perplexity, predicted: line.predicted, window: line.window };
 }

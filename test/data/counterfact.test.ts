@@ -31,18 +31,18 @@ const derived = {
   locality_ground_truth: "Christianity",
 };
 
-async function read(dataset: Dataset, options?: RecordOptions): Promise<CounterFactRecord[]> {
-  const records: CounterFactRecord[] = [];
+async function read<R>(dataset: Dataset<R>, options?: RecordOptions): Promise<R[]> {
+  const records: R[] = [];
   for await (const record of dataset.records(options)) records.push(record);
   return records;
 }
 
-async function datasetOf(...records: unknown[]): Promise<Dataset> {
+async function datasetOf(...records: unknown[]): Promise<Dataset<CounterFactRecord>> {
   return datasets.counterfact(await temporaryFile("facts.json", records));
 }
 
 /** Good records with case ids 0, 1, 2, …; a bad one wherever a null stands. */
-function numbered(...caseIds: (number | null)[]): Promise<Dataset> {
+function numbered(...caseIds: (number | null)[]): Promise<Dataset<CounterFactRecord>> {
   return datasetOf(...caseIds.map((id) => (id === null ? { case_id: -1 } : { ...derived, case_id: id })));
 }
 
@@ -50,12 +50,14 @@ describe("a record", () => {
   it("is read as published", async () => {
     expect(await read(await datasetOf(published))).toEqual([
       {
+        kind: "counterfact",
         caseId: 7,
         prompt: "The mother tongue of {} is",
         subject: "Danielle Darrieux",
         targetNew: "English",
         targetTrue: "French",
         relationId: "P103",
+        targetNewId: "Q1860",
         paraphrasePrompts: ["p1", "p2"],
         neighborhoodPrompts: ["n1", "n2", "n3"],
         attributePrompts: ["a1"],
@@ -67,6 +69,7 @@ describe("a record", () => {
   it("is read as in the derived file, with {} put for the subject", async () => {
     expect(await read(await datasetOf(derived))).toEqual([
       {
+        kind: "counterfact",
         caseId: 8,
         prompt: "The official religion of {} is",
         subject: "Edwin of Northumbria",
@@ -135,7 +138,7 @@ describe("openDataset", () => {
     const file = await temporaryFile("facts.json", [derived]);
     expect(await read(openDataset(`counterfact:${file}`))).toHaveLength(1);
     expect(openDataset("atlas").path).toMatch(/models\/atlas\/edits\.json$/);
-    for (const spec of ["zsre:x", "counterfact:", "counterfact", ""]) {
+    for (const spec of ["zsre:", "known:x", "counterfact:", "counterfact", ""]) {
       expectThrow(() => openDataset(spec), "ERR_INVALID_ARGUMENT", `"${spec}"`, "counterfact:FILE");
     }
   });

@@ -34,7 +34,7 @@ describe("wrong usage ends with 2", () => {
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--layers", "4-2"], "--layers"],
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--method", "magic"], "lyaplock"],
     [["doctor", "--device", "tpu"], "auto"],
-    [["eval", "--model", "m"], "--dataset"],
+    [["eval", "--model", "m"], "--glue"],
     [["plan", "--model", "builtin:atlas"], "--edits"],
     [["plan", "--edits", "100"], "--model"],
     [["plan", "--edits", "100", "--key-width", "64", "--layers", "2"], "--value-width"],

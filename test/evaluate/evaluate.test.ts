@@ -4,7 +4,7 @@ import type { CounterFactRecord } from "../../src/data/records.js";
 import type { ErrorCode } from "../../src/errors.js";
 import { CHUNK_CASES, evaluate } from "../../src/evaluate/evaluate.js";
 import { scoreCases } from "../../src/evaluate/score-cases.js";
-import type { CaseScores } from "../../src/evaluate/scores.js";
+import type { CaseScores, CounterFactScores } from "../../src/evaluate/scores.js";
 import { summarize } from "../../src/evaluate/summarize.js";
 import { expectRejection } from "../support/errors.js";
 import { fixtureEditor, fixtureRun } from "../support/fixture-run.js";
@@ -37,8 +37,8 @@ async function recordsOf(family: Family): Promise<CounterFactRecord[]> {
   return records;
 }
 
-async function collect(scores: AsyncIterable<CaseScores>): Promise<CaseScores[]> {
-  const cases: CaseScores[] = [];
+async function collect<S extends CaseScores>(scores: AsyncIterable<S>): Promise<S[]> {
+  const cases: S[] = [];
   for await (const score of scores) cases.push(score);
   return cases;
 }
@@ -65,7 +65,7 @@ describe.each(FAMILIES)("an evaluation of %s", (family) => {
 });
 
 /** The same cases and hits, and losses that differ by less than `bound`. */
-function expectScores(cases: CaseScores[], reference: ReferenceCase[], bound: number): void {
+function expectScores(cases: CounterFactScores[], reference: ReferenceCase[], bound: number): void {
   expect(cases.map(({ caseId }) => caseId)).toEqual(reference.map(({ case_id }) => case_id));
   reference.forEach((expected, i) => {
     const found = cases[i]!;

@@ -15,6 +15,8 @@ describe("completeRequest", () => {
       dataset: `counterfact:${resolve("data/c.json")}`,
       method: "lyaplock",
       edits: null,
+      offset: 0,
+      shuffle: false,
       batch: 7,
       alpha: 20,
       seed: 42,
@@ -24,6 +26,8 @@ describe("completeRequest", () => {
       moments: null,
       text: null,
       metricsBefore: false,
+      fluency: false,
+      consistency: null,
       skipBad: false,
       dtype: "as-is",
     });
