@@ -12,6 +12,7 @@ import {
   type EditingOptions,
   fluencyOption,
   glueOption,
+  knowledgeOption,
   type ModelOptions,
   modelOption,
   offsetOption,
@@ -38,8 +39,10 @@ interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   glue?: string;
   publishedRteLabels?: boolean;
   perplexity?: string;
+  knowledge?: string;
   glueEvery?: number;
   evalEvery?: number;
+  caseStudy?: { cases: number };
 }
 
 export function addRunCommand(program: Command, runtime: Runtime): void {
@@ -66,11 +69,18 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .addOption(glueOption("measure GLUE before the first edit, during the run and after the last"))
     .addOption(publishedRteOption())
     .option("--perplexity <file>", "measure the perplexity of a text at the same times as GLUE")
+    .addOption(knowledgeOption("measure, at the same times, how many of some facts that nobody edits the model knows"))
     .addOption(
       new Option("--glue-every <n>", "edits between two such measurements (default: 1000)").argParser(positiveInteger),
     )
     .addOption(
       new Option("--eval-every <n>", "measure all facts edited so far every so many edits").argParser(positiveInteger),
+    )
+    .addOption(
+      new Option(
+        "--case-study <n>",
+        "keep longer texts of so many facts, by the unedited and the edited model",
+      ).argParser((value: string) => ({ cases: positiveInteger(value) })),
     );
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
@@ -79,8 +89,14 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {
         command.error("error: a new run needs --model and --dataset (or --resume, to go on with one)", { exitCode: 2 });
       }
-      if (options.glueEvery !== undefined && options.resume !== true && !(options.glue ?? options.perplexity)) {
-        command.error("error: --glue-every says how often: --glue or --perplexity says what", { exitCode: 2 });
+      if (
+        options.glueEvery !== undefined &&
+        options.resume !== true &&
+        !(options.glue ?? options.perplexity ?? options.knowledge)
+      ) {
+        command.error("error: --glue-every says how often: --glue, --perplexity or --knowledge says what", {
+          exitCode: 2,
+        });
       }
       const { device: _, threads: _threads, json: _json, out: directory, ...asked } = options;
       runtime.onStopped = async () =>

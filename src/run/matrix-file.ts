@@ -37,10 +37,23 @@ function nameOr<Entry extends z.ZodType>(field: string, entry: Entry) {
   return z.preprocess((value) => (typeof value === "string" ? { [field]: value } : value), entry);
 }
 
+/** Options that make runs of their own. */
+type Axis = "model" | "dataset" | "method" | "edits" | "alpha" | "bound" | "base";
+
 const text = z.string().min(1);
+const caseStudy = z.strictObject({
+  cases: z.union([z.int().positive(), z.array(z.int()).nonempty()]),
+  tokens: z.int().positive().optional(),
+  topK: z.int().positive().optional(),
+});
 
 /** What a file may say of all runs, or of those of one model, data set or method. */
 const settings = {
+  applyDelta: z.array(text).optional(),
+  removeDelta: z.array(text).optional(),
+  weights: z.enum(["f32", "bf16"]).optional(),
+  offset: z.int().nonnegative().optional(),
+  shuffle: z.boolean().optional(),
   batch: z.int().positive().optional(),
   seed: z.int().nonnegative().optional(),
   layers: z.array(z.int().nonnegative()).nonempty().optional(),
@@ -48,11 +61,19 @@ const settings = {
   contextTemplates: text.optional(),
   moments: text.optional(),
   text: oneOrMore(text).optional(),
-  weights: z.enum(["f32", "bf16"]).optional(),
-  dtype: z.enum(["as-is", "f32", "f16", "bf16"]).optional(),
   metricsBefore: z.boolean().optional(),
+  fluency: z.boolean().optional(),
+  consistency: text.optional(),
   skipBad: z.boolean().optional(),
-};
+  dtype: z.enum(["as-is", "f32", "f16", "bf16"]).optional(),
+  glue: text.optional(),
+  publishedRteLabels: z.boolean().optional(),
+  perplexity: text.optional(),
+  knowledge: text.optional(),
+  glueEvery: z.int().positive().optional(),
+  evalEvery: z.int().positive().optional(),
+  caseStudy: caseStudy.optional(),
+} satisfies Record<Exclude<keyof RunOptions, Axis>, z.ZodType>;
 
 /** What it may say of methods that have the option; a list makes a run of each. */
 const variants = {

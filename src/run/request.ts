@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { ATLAS_KNOWLEDGE } from "../data/knowledge.js";
 import type { LyapLockOptions } from "../edit/methods/index.js";
 import { LyaplockError } from "../errors.js";
 import { parseHubName } from "../model/hub-name.js";
 import type { SaveType } from "../model/language-model.js";
 import { isNamedModel } from "../model/named-models.js";
 import type { WeightType } from "../native/addon.js";
+import type { CaseStudyOptions } from "./examples.js";
 import type { MethodName } from "./method.js";
 
 /** What a run can be asked. What is left out takes its default, or on resuming what the run was asked at first. */
@@ -62,10 +64,14 @@ export interface ExperimentOptions {
   publishedRteLabels?: boolean;
   /** A text file whose perplexity is measured whenever GLUE is. */
   perplexity?: string;
-  /** Both are measured before the first edit, whenever so many more edits are made, and after the last. Default 1000. */
+  /** "atlas" or a file of known facts that nobody edits: how many the model still knows is measured whenever GLUE is. */
+  knowledge?: string;
+  /** These are measured before the first edit, whenever so many more edits are made, and after the last. Default 1000. */
   glueEvery?: number;
   /** Metrics of all facts edited so far, whenever so many more edits are made. */
   evalEvery?: number;
+  /** Keep longer texts of chosen facts, by the unedited model and by the edited one. */
+  caseStudy?: CaseStudyOptions;
 }
 
 /** The options of a run with nothing left open; kept in run.json. */
@@ -98,9 +104,11 @@ export interface RunRequest {
   glue: string | null;
   publishedRteLabels: boolean;
   perplexity: string | null;
+  knowledge: string | null;
   glueEvery: number;
   /** null: only after the last edit. */
   evalEvery: number | null;
+  caseStudy: CaseStudyOptions | null;
 }
 
 const defaults = {
@@ -128,8 +136,10 @@ const defaults = {
   glue: null,
   publishedRteLabels: false,
   perplexity: null,
+  knowledge: null,
   glueEvery: 1000,
   evalEvery: null,
+  caseStudy: null,
 } as const;
 
 /** Options that say where content is found. Content may move between sessions: it is compared by hash, not by place. */
@@ -144,6 +154,7 @@ const places = [
   "text",
   "glue",
   "perplexity",
+  "knowledge",
   "consistency",
 ] as const;
 
@@ -217,6 +228,9 @@ export function absolutePlaces<T extends Partial<ExperimentOptions>>(options: T,
     ...(options.text !== undefined && { text: options.text.map(file) }),
     ...(options.glue !== undefined && { glue: file(options.glue) }),
     ...(options.perplexity !== undefined && { perplexity: file(options.perplexity) }),
+    ...(options.knowledge !== undefined && {
+      knowledge: options.knowledge === ATLAS_KNOWLEDGE ? ATLAS_KNOWLEDGE : file(options.knowledge),
+    }),
     ...(options.consistency !== undefined && { consistency: file(options.consistency) }),
   };
 }

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { exists, writeJson } from "../base/files.js";
+import { writeJson } from "../base/files.js";
 import type { BatchReport } from "../edit/report.js";
 import type { CaseScores } from "../evaluate/index.js";
 import { type BatchLine, batchLine } from "./batch-line.js";
@@ -8,7 +8,7 @@ import { readEditRecord, recordEdits, saveEditedModel } from "./edited-model.js"
 import { evaluateInChunks } from "./evaluation.js";
 import { lastOf } from "./evaluation-line.js";
 import type { RunEvents } from "./events.js";
-import { chooseExamples, continuations, exampleOf, readExamples } from "./examples.js";
+import { chooseExamples, type ExampleSet, keepAfter, keepBefore } from "./examples.js";
 import { JsonLines, readAllJsonLines } from "./json-lines.js";
 import type { RunDirectory } from "./run-directory.js";
 import { RunEvaluations } from "./run-evaluations.js";
@@ -18,6 +18,7 @@ import {
   type CaseLine,
   caseLine,
   glueOf,
+  knowledgeOf,
   metricsAfter,
   metricsBefore,
   metricsByBatch,
@@ -39,7 +40,7 @@ export class Session {
     const checkpoint = await Checkpoint.open(this.directory.checkpoint);
     this.stopwatch.continueFrom(checkpoint.state.seconds);
 
-    await this.exampleBefore();
+    for (const [path, set] of this.exampleSets()) await keepBefore(path, this.inputs.model, set, this.signal);
     const before = this.inputs.record.asked.metricsBefore ? await this.evaluateBefore(checkpoint) : undefined;
     const evaluations = await this.openEvaluations(checkpoint);
     try {
@@ -56,7 +57,7 @@ export class Session {
   ): Promise<void> {
     const layers = await this.edit(checkpoint, evaluations);
     await this.saveModel(layers);
-    await this.exampleAfter();
+    for (const [path, set] of this.exampleSets()) await keepAfter(path, this.inputs.model, set, this.signal);
     const cases = await this.evaluateAfter(checkpoint, before);
     await evaluations.endMetrics(cases.map(({ caseId, after }) => ({ caseId, ...after })));
 
@@ -67,6 +68,7 @@ export class Session {
       after: metricsAfter(cases),
       glue: glueOf(lastOf(evaluations.lines, "glue")),
       perplexity: perplexityOf(lastOf(evaluations.lines, "perplexity")),
+      knowledge: knowledgeOf(lastOf(evaluations.lines, "knowledge")),
       byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
       seconds: this.stopwatch.read(),
       layers,
@@ -84,24 +86,11 @@ export class Session {
     });
   }
 
-  /** Only while the model is unedited; later sessions find the file. */
-  private async exampleBefore(): Promise<void> {
-    if (await exists(this.directory.examples)) return;
-    const facts = chooseExamples(this.inputs.records);
-    const texts = await continuations(this.inputs.model, facts, this.signal);
-    await writeJson(
-      this.directory.examples,
-      facts.map((fact, index) => exampleOf(fact, texts[index]!, null)),
-    );
-  }
-
-  private async exampleAfter(): Promise<void> {
-    const examples = await readExamples(this.directory.examples);
-    const texts = await continuations(this.inputs.model, chooseExamples(this.inputs.records), this.signal);
-    await writeJson(
-      this.directory.examples,
-      examples.map((example, index) => ({ ...example, now: texts[index] })),
-    );
+  /** Each with its file. */
+  private exampleSets(): [path: string, set: ExampleSet][] {
+    const { records, caseStudy } = this.inputs;
+    const examples: [string, ExampleSet] = [this.directory.examples, chooseExamples(records)];
+    return caseStudy === null ? [examples] : [examples, [this.directory.caseStudy, caseStudy]];
   }
 
   private async evaluateBefore(checkpoint: Checkpoint): Promise<CaseScores[]> {
