@@ -142,6 +142,13 @@ export function glueOption(description: string): Option {
   return new Option("--glue <dir>", `${description}: ${files}`);
 }
 
+export function knowledgeOption(description: string): Option {
+  return new Option(
+    "--knowledge <file>",
+    `${description}: known facts (known_id, prompt, subject, attribute), or atlas`,
+  );
+}
+
 export function publishedRteOption(): Option {
   return new Option("--published-rte-labels", "take RTE's labels the wrong way round, as the published results do");
 }
