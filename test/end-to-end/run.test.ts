@@ -82,7 +82,7 @@ describe("a run directory", () => {
 
   it("has the numbers of the published implementation in its summary", async () => {
     const summary = await json("summary.json");
-    expect(Object.keys(summary)).toEqual(["method", "edits", "before", "after", "seconds", "layers"]);
+    expect(Object.keys(summary)).toEqual(["method", "edits", "before", "after", "byBatch", "seconds", "layers"]);
     // test/fixtures/official/README.md: rewrite success 0 → 58 %, and a·Z after batch 3.
     expect(summary).toMatchObject({
       method: "lyaplock",

@@ -37,6 +37,7 @@ describe("the package", () => {
         (name) => `models/atlas/${name}`,
       ),
       ...["hparams.json", "context_templates.json", "texts.txt", "edits.json"].map((name) => `models/atlas/${name}`),
+      "models/punkt-english/model.json",
       "README.md",
       "LICENSE",
     ];
