@@ -22,4 +22,12 @@ export {
   rankOneUpdate,
 } from "./engine/shaping.js";
 export { type ErrorCode, LyaplockError } from "./errors.js";
-export type { EditorMemory, MomentPrecision, UpdateChain, UpdateForm, UpdateReport } from "./native/addon.js";
+export type {
+  EditorMemory,
+  MomentPrecision,
+  NativeKeySpace,
+  NativeMatrix,
+  UpdateChain,
+  UpdateForm,
+  UpdateReport,
+} from "./native/addon.js";

@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+export { type GlueItem, type GlueTaskName, type GlueTests, readGlue } from "./data/glue.js";
 export { type Dataset, datasets, openDataset, readFacts } from "./data/index.js";
 export type { CounterFactRecord, DatasetRecord, Fact, KnownFact, ZsreRecord } from "./data/records.js";
 export { type ReferenceTexts, readReferenceTexts } from "./data/reference-texts.js";
@@ -21,6 +23,7 @@ export {
   type AlphaEditOptions,
   type BatchOptions,
   type EditingMethod,
+  type FineTuningOptions,
   type LayerByLayerMethod,
   type LayerContext,
   type LayerMethod,
@@ -60,8 +63,14 @@ export {
   type EvaluateOptions,
   type EvaluationMeasures,
   evaluate,
+  evaluateGlue,
   fluencyOf,
   type GenerationScores,
+  type GlueEvaluation,
+  type GlueOptions,
+  type GlueScores,
+  type GlueTaskScores,
+  type GlueTestResult,
   type Metrics,
   type Perplexity,
   type PerplexityOptions,
@@ -77,7 +86,9 @@ export type { GeneratedText, GenerationOptions } from "./model/generation.js";
 export { type GetModelOptions, type GotModel, getModel } from "./model/get-model.js";
 export { LanguageModel, type SaveType } from "./model/language-model.js";
 export { type LoadOptions, loadModel } from "./model/load.js";
+export type { NativeKeySpace, NativeMatrix } from "./native/addon.js";
 export {
+  type EvaluationLine,
   type ExperimentOptions,
   type ExperimentResult,
   type PlanOptions,

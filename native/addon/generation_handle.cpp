@@ -4,7 +4,9 @@
 namespace lyaplock::addon {
 
 Napi::Function GenerationHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeGeneration", {InstanceMethod<&GenerationHandle::step>("step"), dispose_method()});
+  return DefineClass(env, "NativeGeneration",
+                     {InstanceMethod<&GenerationHandle::step>("step"), InstanceMethod<&GenerationHandle::rate>("rate"),
+                      dispose_method()});
 }
 
 Napi::Value GenerationHandle::step(const Napi::CallbackInfo& info) {
@@ -17,6 +19,16 @@ Napi::Value GenerationHandle::step(const Napi::CallbackInfo& info) {
         object.Set("tokens", to_array(env, drawn.tokens));
         return object;
       });
+}
+
+Napi::Value GenerationHandle::rate(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
+  return promise(
+      info.Env(), token,
+      [owned = native(info.Env()), continuations = token_batch(info[0]), after = integers(info[1], "after"), token] {
+        return owned->generation.rate(continuations, after, *token);
+      },
+      [](Napi::Env env, const std::vector<float>& losses) -> Napi::Value { return to_array(env, losses); });
 }
 
 }  // namespace lyaplock::addon

@@ -42,6 +42,8 @@ Napi::Value to_object(Napi::Env env, const UpdateReport& report) {
   object.Set("solveResidual", report.solve_residual);
   object.Set("form", name_of_form(report.form));
   object.Set("bordered", report.bordered);
+  object.Set("weight", report.weight);
+  object.Set("trials", report.trials);
   object.Set("flops", report.flops);
   return object;
 }
@@ -119,16 +121,17 @@ Napi::Value LayerEditorHandle::bytes(const Napi::CallbackInfo& info) {
 
 Napi::Value LayerEditorHandle::update(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const double weight = number(info[2], "weight");
+  WeightChoice choice{.weight = number(info[2], "weight")};
   std::optional<UpdateForm> form;
   if (!info[3].IsUndefined()) form = update_form(info[3]);
   const std::shared_ptr<Cancellation> token = cancellation(info, 4);
+  if (!info[5].IsUndefined()) choice.limit = number(info[5], "lossLimit");
   return promise(
       env, token,
       [editor = native(env), keys = MatrixHandle::unwrap(env, info[0]), residuals = MatrixHandle::unwrap(env, info[1]),
-       weight, form, token] {
+       choice, form, token] {
         Matrix<double> key_storage, residual_storage;
-        return editor->update(keys->as_doubles(key_storage), residuals->as_doubles(residual_storage), weight, form,
+        return editor->update(keys->as_doubles(key_storage), residuals->as_doubles(residual_storage), choice, form,
                               *token);
       },
       [](Napi::Env e, const UpdateReport& report) { return to_object(e, report); });

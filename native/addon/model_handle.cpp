@@ -1,10 +1,13 @@
 #include "addon/model_handle.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "addon/arguments.h"
 #include "addon/matrix_handle.h"
 #include "addon/second_moment_handle.h"
+#include "model/fine_tuning.h"
 #include "model/forward.h"
 #include "model/values.h"
 #include "model/weight_change.h"
@@ -72,6 +75,17 @@ WeightType weight_type(const Napi::Value& value) {
   throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument), "Weights are not held as " + type);
 }
 
+std::vector<Label> labels(const Napi::Object& object) {
+  const auto sequences = integers(object.Get("labelSequences"), "labelSequences");
+  const auto positions = integers(object.Get("labelPositions"), "labelPositions");
+  const auto tokens = integers(object.Get("labelTokens"), "labelTokens");
+  if (sequences.size() != positions.size() || sequences.size() != tokens.size())
+    throw to_javascript(object.Env(), name_of(ErrorCode::shape), "The three lists of labels must be of one length");
+  std::vector<Label> labels;
+  for (std::size_t i = 0; i < sequences.size(); ++i) labels.push_back({sequences[i], positions[i], tokens[i]});
+  return labels;
+}
+
 ValuePrompts value_prompts(const Napi::Value& value) {
   const Napi::Object object = addon::object(value, "The prompts");
   ValuePrompts prompts{.batch = token_batch(object.Get("batch")),
@@ -79,23 +93,38 @@ ValuePrompts value_prompts(const Napi::Value& value) {
                        .lookups = integers(object.Get("lookups"), "lookups"),
                        .labels = {},
                        .bare = integers(object.Get("bare"), "bare")};
-  const auto sequences = integers(object.Get("labelSequences"), "labelSequences");
-  const auto positions = integers(object.Get("labelPositions"), "labelPositions");
-  const auto tokens = integers(object.Get("labelTokens"), "labelTokens");
-  if (sequences.size() != positions.size() || sequences.size() != tokens.size())
-    throw to_javascript(value.Env(), name_of(ErrorCode::shape), "The three lists of labels must be of one length");
-  for (std::size_t i = 0; i < sequences.size(); ++i) prompts.labels.push_back({sequences[i], positions[i], tokens[i]});
+  prompts.labels = labels(object);
   return prompts;
+}
+
+ValuePlace value_place(const Napi::Value& value) {
+  const std::string place = text(value, "place");
+  if (place == "block") return ValuePlace::block_output;
+  if (place == "feed-forward") return ValuePlace::feed_forward_output;
+  throw to_javascript(value.Env(), name_of(ErrorCode::invalid_argument), "There is no place " + place + " for values");
 }
 
 ValueOptions value_options(const Napi::Object& object) {
   const auto real = [&](const char* name) { return static_cast<float>(number(object.Get(name), name)); };
   return {.layer = count(object.Get("layer"), "layer"),
+          .place = value_place(object.Get("place")),
           .steps = count(object.Get("steps"), "steps"),
           .learning_rate = real("learningRate"),
           .weight_decay = real("weightDecay"),
           .kl_factor = real("klFactor"),
           .clamp_norm_factor = real("clampNormFactor"),
+          .stop_loss = real("stopLoss")};
+}
+
+FineTuningOptions fine_tuning_options(const Napi::Object& object) {
+  const auto real = [&](const char* name) { return static_cast<float>(number(object.Get(name), name)); };
+  return {.layer = count(object.Get("layer"), "layer"),
+          .epochs = count(object.Get("epochs"), "epochs"),
+          .batch_size = count(object.Get("batchSize"), "batchSize"),
+          .learning_rate = real("learningRate"),
+          .weight_decay = real("weightDecay"),
+          .norm_constraint = object.Get("normConstraint").IsUndefined() ? std::numeric_limits<float>::infinity()
+                                                                        : real("normConstraint"),
           .stop_loss = real("stopLoss")};
 }
 
@@ -139,6 +168,11 @@ Napi::Value give_floats(Napi::Env env, Matrix<float> matrix) {
   return MatrixHandle::give(env, process_backend(), std::move(matrix));
 }
 
+/// Null for an empty one.
+Napi::Value give_if_any(Napi::Env env, Matrix<float> matrix) {
+  return matrix.empty() ? env.Null() : give_floats(env, std::move(matrix));
+}
+
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
@@ -148,9 +182,11 @@ Napi::Function ModelHandle::define(Napi::Env env) {
        InstanceMethod<&ModelHandle::begin_generation>("beginGeneration"),
        InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
        InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
-       InstanceMethod<&ModelHandle::begin_keys>("beginKeys"), InstanceMethod<&ModelHandle::weight>("weight"),
-       InstanceMethod<&ModelHandle::original_weight>("originalWeight"),
-       InstanceMethod<&ModelHandle::set_drift>("setDrift"), InstanceMethod<&ModelHandle::set_weight>("setWeight"),
+       InstanceMethod<&ModelHandle::fine_tune>("fineTune"), InstanceMethod<&ModelHandle::begin_keys>("beginKeys"),
+       InstanceMethod<&ModelHandle::weight>("weight"), InstanceMethod<&ModelHandle::original_weight>("originalWeight"),
+       InstanceMethod<&ModelHandle::bias>("bias"), InstanceMethod<&ModelHandle::original_bias>("originalBias"),
+       InstanceMethod<&ModelHandle::set_bias>("setBias"), InstanceMethod<&ModelHandle::set_drift>("setDrift"),
+       InstanceMethod<&ModelHandle::set_weight>("setWeight"),
        InstanceMethod<&ModelHandle::weight_change>("weightChange"), InstanceMethod<&ModelHandle::save>("save"),
        InstanceMethod<&ModelHandle::write_delta>("writeDelta"),
        InstanceMethod<&ModelHandle::change_by_delta>("changeByDelta"), dispose_method()});
@@ -193,7 +229,10 @@ Napi::Value ModelHandle::begin_generation(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const TokenBatch prompts = token_batch(info[0]);
   const Napi::Object given = object(info[1], "The options");
-  const GenerationOptions options{.max_length = count(given.Get("maxLength"), "maxLength"),
+  const std::vector<std::int32_t> lengths = integers(given.Get("lengths"), "lengths");
+  if (std::any_of(lengths.begin(), lengths.end(), [](std::int32_t length) { return length < 0; }))
+    throw to_javascript(env, name_of(ErrorCode::invalid_argument), "A text cannot have a negative length");
+  const GenerationOptions options{.lengths = {lengths.begin(), lengths.end()},
                                   .top_k = count(given.Get("topK"), "topK"),
                                   .seed = count(given.Get("seed"), "seed")};
   return with_javascript_errors(env, [&] {
@@ -232,6 +271,25 @@ Napi::Value ModelHandle::optimize_values(const Napi::CallbackInfo& info) {
       [](Napi::Env env, Values values) { return to_object(env, std::move(values)); });
 }
 
+Napi::Value ModelHandle::fine_tune(const Napi::CallbackInfo& info) {
+  const Napi::Object given = object(info[0], "The prompts");
+  TrainingPrompts prompts{.batch = token_batch(given.Get("batch")), .labels = labels(given)};
+  const FineTuningOptions options = fine_tuning_options(object(info[1], "The options"));
+  const std::shared_ptr<Cancellation> token = cancellation(info, 2);
+  return promise(
+      info.Env(), token,
+      [model = native(info.Env()), prompts = std::move(prompts), options, token] {
+        return lyaplock::fine_tune(*model, prompts, options, *token);
+      },
+      [](Napi::Env env, const FineTuningResult& result) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("epochs", static_cast<double>(result.epochs));
+        object.Set("losses", to_array(env, result.losses));
+        object.Set("factLosses", to_array(env, result.fact_losses));
+        return object;
+      });
+}
+
 Napi::Value ModelHandle::begin_keys(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Napi::Object given = object(info[0], "The prompts");
@@ -261,6 +319,21 @@ Napi::Value ModelHandle::original_weight(const Napi::CallbackInfo& info) {
       give_floats);
 }
 
+Napi::Value ModelHandle::bias(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_argument(info[0], *model);
+  return promise(
+      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().bias(layer)); }, give_if_any);
+}
+
+Napi::Value ModelHandle::original_bias(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_argument(info[0], *model);
+  return promise(
+      info.Env(), nullptr, [model, layer] { return copy_of(*model, model->weights().original_bias(layer)); },
+      give_if_any);
+}
+
 Napi::Value ModelHandle::set_drift(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Transformer> model = native(info.Env());
   const std::size_t layer = layer_argument(info[0], *model);
@@ -276,6 +349,15 @@ Napi::Value ModelHandle::set_weight(const Napi::CallbackInfo& info) {
   return promise(info.Env(), nullptr, [model, layer, weight = MatrixHandle::unwrap(info.Env(), info[1])] {
     Matrix<float> storage;
     lyaplock::set_weight(*model, layer, weight->as_floats(storage));
+  });
+}
+
+Napi::Value ModelHandle::set_bias(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Transformer> model = native(info.Env());
+  const std::size_t layer = layer_argument(info[0], *model);
+  return promise(info.Env(), nullptr, [model, layer, bias = MatrixHandle::unwrap(info.Env(), info[1])] {
+    Matrix<float> storage;
+    lyaplock::set_bias(*model, layer, bias->as_floats(storage));
   });
 }
 

@@ -22,11 +22,15 @@ class ModelHandle final : public Handle<ModelHandle, Transformer> {
   Napi::Value begin_generation(const Napi::CallbackInfo& info);
   Napi::Value accumulate_moments(const Napi::CallbackInfo& info);
   Napi::Value optimize_values(const Napi::CallbackInfo& info);
+  Napi::Value fine_tune(const Napi::CallbackInfo& info);
   Napi::Value begin_keys(const Napi::CallbackInfo& info);
   Napi::Value weight(const Napi::CallbackInfo& info);
   Napi::Value original_weight(const Napi::CallbackInfo& info);
+  Napi::Value bias(const Napi::CallbackInfo& info);
+  Napi::Value original_bias(const Napi::CallbackInfo& info);
   Napi::Value set_drift(const Napi::CallbackInfo& info);
   Napi::Value set_weight(const Napi::CallbackInfo& info);
+  Napi::Value set_bias(const Napi::CallbackInfo& info);
   Napi::Value weight_change(const Napi::CallbackInfo& info);
   // model_files.cpp
   Napi::Value save(const Napi::CallbackInfo& info);
@@ -72,6 +76,7 @@ class GenerationHandle final : public Handle<GenerationHandle, OwnedGeneration> 
 
  private:
   Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value rate(const Napi::CallbackInfo& info);
 };
 
 /// loadModel(description, files, cancellation)

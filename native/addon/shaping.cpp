@@ -42,11 +42,14 @@ Napi::Value rank_one_update_of(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return promise(
       env, nullptr,
-      [space = KeySpaceHandle::unwrap(env, info[0]), mean_key = MatrixHandle::unwrap(env, info[1]),
-       key = MatrixHandle::unwrap(env, info[2]), residual = MatrixHandle::unwrap(env, info[3])] {
+      [space = info[0].IsNull() ? nullptr : KeySpaceHandle::unwrap(env, info[0]),
+       mean_key = MatrixHandle::unwrap(env, info[1]), key = MatrixHandle::unwrap(env, info[2]),
+       residual = MatrixHandle::unwrap(env, info[3])] {
         Matrix<double> mean_storage, key_storage, residual_storage;
-        return rank_one_update(*space, mean_key->as_doubles(mean_storage), key->as_doubles(key_storage),
-                               residual->as_doubles(residual_storage));
+        const ConstMatrixView<double> mean = mean_key->as_doubles(mean_storage), at = key->as_doubles(key_storage),
+                                      missing = residual->as_doubles(residual_storage);
+        return space ? rank_one_update(*space, mean, at, missing)
+                     : rank_one_update(*mean_key->backend, mean, at, missing);
       },
       give_doubles);
 }

@@ -232,7 +232,7 @@ class Backend {
   virtual void top_k(ConstMatrixView<float> logits, std::size_t k, std::span<float> probabilities,
                      std::span<std::int32_t> ids) = 0;
 
-  // --- optimisation of values ---------------------------------------------------------------------------------------
+  // --- optimisation of values and weights ---------------------------------------------------------------------------
 
   /// One bias-corrected Adam step (Kingma & Ba 2015, as PyTorch computes it) on the named rows of x [n, m].
   virtual void adam_update(const Adam& adam, std::span<const std::int32_t> rows, ConstMatrixView<float> gradient,
@@ -240,6 +240,8 @@ class Backend {
   /// Scales each named row of x whose norm exceeds limits [1, n](row) back to that norm.
   virtual void clamp_row_norms(std::span<const std::int32_t> rows, ConstMatrixView<float> limits,
                                MatrixView<float> x) = 0;
+  /// In place: x = min(max(x, center - radius), center + radius), element by element; [rows, cols] both. NaN stays.
+  virtual void clamp_around(ConstMatrixView<float> center, float radius, MatrixView<float> x) = 0;
 };
 
 /// `threads` 0: one per core. Sets the BLAS library, of which a process has one, to a single thread: the threads of the

@@ -76,14 +76,49 @@ void DualForm::catch_up(const Ledger& past) {
     if (end > facts()) add_keys(past.keys().copy(*space_->backend(), facts(), end));
 }
 
-Solution DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                              double weight, MatrixView<double> drift, const Cancellation& cancellation) {
-  Backend& backend = *space_->backend();
-  catch_up(past);
-  last_.reset();
-  coefficients_.shrink(0);  // which also says that there is nothing to go on from, should this fail
+Solution DualForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                         ConstMatrixView<double> present, WeightSearch& search, Change& change,
+                         const Cancellation& cancellation) {
+  const std::size_t before = past.facts();
+  const bool is_bordered = can_border(search.weight(), before);
+  if (!is_bordered) catch_up(past);
   try {
+    if (is_bordered && !last_) last_ = response(past.batch_begin(past.batch_ends().size() - 1), before);
     add_keys(keys);
+    if (is_bordered)
+      solve_bordered(past, targets, present, change, cancellation);
+    else
+      solve_anew(past, targets, search.weight(), cancellation);
+  } catch (...) {
+    drop_after(before);
+    throw;
+  }
+  double found = loss(past, targets);
+  try {
+    while (!search.is_met(found)) {
+      change = {};
+      search.go_on(give_up_for_slope());
+      solve_anew(past, targets, search.weight(), cancellation);
+      found = loss(past, targets);
+    }
+  } catch (...) {
+    drop_after(before);
+    coefficients_.shrink(0);
+    last_.reset();
+    throw;
+  }
+  Solution solution = figures(past, targets);
+  solution.preservation_loss = found;
+  return solution;
+}
+
+/// Q of all facts there are. From the first step on there is nothing to go on from, should this fail.
+void DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> targets, double weight,
+                          const Cancellation& cancellation) {
+  Backend& backend = *space_->backend();
+  last_.reset();
+  coefficients_.shrink(0);
+  try {
     system_.forget_factor();
     system_.factor(weight, facts(), cancellation);
     past.values().each(0, past.facts(),
@@ -91,11 +126,33 @@ Solution DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> keys, 
     coefficients_.append(backend, targets);
     cancellation.check();
   } catch (...) {
-    drop_after(past.facts());
     coefficients_.shrink(0);
     throw;
   }
   system_.solve(coefficients_);
+  solved_weight_ = weight;
+}
+
+/// tr(D C D^T) = <Q, G Q> = <Q, Y> - μ <Q, Q>, without forming D C.
+double DualForm::loss(const Ledger& past, ConstMatrixView<double> targets) const {
+  Backend& backend = *space_->backend();
+  const Matrix<double> last = coefficients_.copy(backend, past.facts(), facts());
+  return dot(backend, coefficients_, past.values()) + backend.dot(last, targets) -
+         solved_weight_ * dot(backend, coefficients_, coefficients_);
+}
+
+/// d loss / d μ = -2 (<Q, Q> - μ <Q, (G + μ I)^-1 Q>), in the memory of Q, which is lost.
+double DualForm::give_up_for_slope() {
+  Backend& backend = *space_->backend();
+  const double squared = dot(backend, coefficients_, coefficients_);
+  system_.lower().solve_left(backend, coefficients_);
+  const double slope = -2 * (squared - solved_weight_ * dot(backend, coefficients_, coefficients_));
+  coefficients_.shrink(0);
+  return slope;
+}
+
+void DualForm::drift(MatrixView<double> drift) const {
+  Backend& backend = *space_->backend();
   double keep = 0;
   coefficients_.each(0, facts(), [&](ConstMatrixView<double> q, std::size_t first) {
     lifted_.each(first, first + q.rows, [&](ConstMatrixView<double> b, std::size_t) {
@@ -103,53 +160,42 @@ Solution DualForm::solve_anew(const Ledger& past, ConstMatrixView<double> keys, 
     });
     keep = 1;
   });
-  solved_weight_ = weight;
-  return figures(past, targets);
 }
 
-Solution DualForm::solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                                  ConstMatrixView<double> present, Change& change, const Cancellation& cancellation) {
+void DualForm::solve_bordered(const Ledger& past, ConstMatrixView<double> targets, ConstMatrixView<double> present,
+                              Change& change, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
-  const std::size_t before = past.facts(), u = keys.rows, m = targets.cols;
+  const std::size_t before = past.facts(), u = targets.rows, m = targets.cols;
   const std::size_t last_begin = past.batch_begin(past.batch_ends().size() - 1), last_count = before - last_begin;
-  Response current;
-  Matrix<double> new_rows(backend, u, m);
-  try {
-    if (!last_) last_ = response(last_begin, before);
-    add_keys(keys);
-    system_.factor(solved_weight_, facts(), cancellation);
-    current = response(before, facts());
-    coefficients_.reserve(backend, u);
-    change = {.left = Matrix<double>(backend, last_count + u, m),
-              .right = Matrix<double>(backend, last_count + u, space_->width())};
-    const MatrixView<double> last_part = change.left.view().row_range(0, last_count);
-    const MatrixView<double> part = change.left.view().row_range(last_count, u);
+  Matrix<double> new_rows(backend, u, m), solved(backend, last_count + u, m);
+  system_.factor(solved_weight_, facts(), cancellation);
+  Response current = response(before, facts());
+  coefficients_.reserve(backend, u);
+  change = {.left = Matrix<double>(backend, last_count + u, m),
+            .right = Matrix<double>(backend, last_count + u, space_->width())};
+  const MatrixView<double> last_part = change.left.view().row_range(0, last_count);
+  const MatrixView<double> part = change.left.view().row_range(last_count, u);
 
-    // Y - (G + μ I) Q is zero but for two batches. The last one now asks for what it reached, which is μ Q_b less.
-    backend.fill(0.0, last_part);
-    backend.add_scaled(-solved_weight_, coefficients_.copy(backend, last_begin, before), last_part);
-    backend.trsm(Side::left, Transpose::no, last_->border.diagonal, last_part);
-    // The new one asks for what D does not give it yet.
-    backend.copy(targets, part);
-    backend.add_scaled(-1.0, present, part);
-    const Matrix<double> link = system_.lower().copy(backend, before, facts(), last_begin, before);
-    backend.gemm(Transpose::no, Transpose::no, -1.0, link, ConstMatrixView<double>(last_part), 1.0, part);
-    backend.trsm(Side::left, Transpose::no, current.border.diagonal, part);
-    backend.copy(last_->lifted, change.right.view().row_range(0, last_count));
-    backend.copy(current.lifted, change.right.view().row_range(last_count, u));
-    cancellation.check();
-  } catch (...) {
-    drop_after(before);
-    throw;
-  }
-  Matrix<double> solved(backend, change.left.rows(), m);
+  // Y - (G + μ I) Q is zero but for two batches. The last one now asks for what it reached, which is μ Q_b less.
+  backend.fill(0.0, last_part);
+  backend.add_scaled(-solved_weight_, coefficients_.copy(backend, last_begin, before), last_part);
+  backend.trsm(Side::left, Transpose::no, last_->border.diagonal, last_part);
+  // The new one asks for what D does not give it yet.
+  backend.copy(targets, part);
+  backend.add_scaled(-1.0, present, part);
+  const Matrix<double> link = system_.lower().copy(backend, before, facts(), last_begin, before);
+  backend.gemm(Transpose::no, Transpose::no, -1.0, link, ConstMatrixView<double>(last_part), 1.0, part);
+  backend.trsm(Side::left, Transpose::no, current.border.diagonal, part);
+  backend.copy(last_->lifted, change.right.view().row_range(0, last_count));
+  backend.copy(current.lifted, change.right.view().row_range(last_count, u));
+  cancellation.check();
+  // Nothing below can fail.
   backend.copy(change.left, solved);
   backend.fill(0.0, new_rows);
   coefficients_.append(backend, new_rows);
   add_to_coefficients(last_->border, solved.view().row_range(0, last_count));
   add_to_coefficients(current.border, solved.view().row_range(last_count, u));
   last_ = std::move(current);
-  return figures(past, targets);
 }
 
 /// Q += L^-T [0; solved; 0], the rows of `solved` being those of the border.
@@ -165,6 +211,7 @@ void DualForm::add_to_coefficients(const Border& border, MatrixView<double> solv
   });
 }
 
+/// All but the loss.
 Solution DualForm::figures(const Ledger& past, ConstMatrixView<double> targets) const {
   Backend& backend = *space_->backend();
   const std::size_t before = past.facts();
@@ -174,10 +221,6 @@ Solution DualForm::figures(const Ledger& past, ConstMatrixView<double> targets) 
   solution.reached = Matrix<double>(backend, targets.rows, targets.cols);
   backend.copy(targets, solution.reached);
   backend.add_scaled(-solved_weight_, last, solution.reached);
-  // tr(D C D^T) = <Q, G Q> = <Q, Y> - μ <Q, Q>, without forming D C.
-  solution.preservation_loss = dot(backend, coefficients_, past.values()) + backend.dot(last, targets) -
-                               solved_weight_ * dot(backend, coefficients_, coefficients_);
-
   const Matrix<double> probe = probes(backend, targets.cols);
   Matrix<double> error = system_.multiply(times(backend, coefficients_, probe));
   past.values().each(0, before, [&](ConstMatrixView<double> piece, std::size_t first) {

@@ -7,6 +7,7 @@
 #include "edit/dual_system.h"
 #include "edit/ledger.h"
 #include "edit/solution.h"
+#include "edit/weight_search.h"
 
 namespace lyaplock {
 
@@ -20,15 +21,16 @@ class DualForm {
  public:
   DualForm(std::shared_ptr<const KeySpace> space, std::size_t value_width);
 
-  /// Solves for the facts of the ledger followed by a batch: keys [u, d], targets Y [u, m], μ > 0; writes D [m, d]. The
-  /// ledger may only have grown since the last call. ErrorCode::not_positive_definite if G + μ I cannot be factored;
-  /// nothing has then changed.
-  Solution solve_anew(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
-                      MatrixView<double> drift, const Cancellation& cancellation);
-  /// The same where `can_border`, and with the weight of the last call: gives what changes D. `present` [u, m] is what
-  /// the keys reach as yet, D k.
-  Solution solve_bordered(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                          ConstMatrixView<double> present, Change& change, const Cancellation& cancellation);
+  /// Solves for the facts of the ledger followed by a batch: keys [u, d], targets Y [u, m], with the weight that the
+  /// search ends at. `present` [u, m] is what the keys reach as yet, D k. Where the last factor was gone on from,
+  /// `change` is what changes D; where not it is empty, and `drift` gives D. The ledger may only have grown since the
+  /// last call. ErrorCode::not_positive_definite if G + μ I cannot be factored, and what the search throws; nothing
+  /// has then changed, but that the next batch may have to be solved for anew.
+  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                 ConstMatrixView<double> present, WeightSearch& search, Change& change,
+                 const Cancellation& cancellation);
+  /// Writes D [m, d] of the last solution.
+  void drift(MatrixView<double> drift) const;
 
   /// True if the next batch with this weight would border the factor, `past` facts being in the ledger.
   [[nodiscard]] bool can_border(double weight, std::size_t past) const {
@@ -48,6 +50,11 @@ class DualForm {
     Matrix<double> lifted;  // rows of L^-1 B, [u, d]
   };
 
+  void solve_bordered(const Ledger& past, ConstMatrixView<double> targets, ConstMatrixView<double> present,
+                      Change& change, const Cancellation& cancellation);
+  void solve_anew(const Ledger& past, ConstMatrixView<double> targets, double weight, const Cancellation& cancellation);
+  [[nodiscard]] double loss(const Ledger& past, ConstMatrixView<double> targets) const;
+  double give_up_for_slope();
   void catch_up(const Ledger& past);
   void add_keys(ConstMatrixView<double> keys);
   void drop_after(std::size_t facts);

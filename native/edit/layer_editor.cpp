@@ -61,6 +61,21 @@ void LayerEditor::check_weight(double weight) const {
                                                to_text(weight));
 }
 
+void LayerEditor::check_limit(double limit) const {
+  if (!(limit >= 0))
+    throw Error(ErrorCode::invalid_argument,
+                "A limit on the preservation loss must be zero or more; received " + to_text(limit));
+  if (std::isfinite(limit) && (memory_ != Memory::values || !space_->is_white()))
+    throw Error(ErrorCode::invalid_argument,
+                "A limit on the preservation loss needs an editor whose memory is \"values\", in the key space of a "
+                "second moment that was factored: only there a larger weight always means a smaller loss");
+}
+
+/// With a limit the weight that met it last, which is rarely far off.
+double LayerEditor::first_trial(const WeightChoice& choice) const {
+  return choice.is_limited() && chain_ ? std::max(choice.weight, chain_->weight) : choice.weight;
+}
+
 UpdateForm LayerEditor::cheaper_form(std::size_t batch, double weight) const {
   if (weight == 0) return UpdateForm::dual;
   const UpdateShape shape{.key_width = key_width(),
@@ -93,25 +108,25 @@ void LayerEditor::prepare(UpdateForm form) {
 /// Memory for a drift: that of an earlier delta, where nobody else has it. Memory that was never touched takes a tenth
 /// of the time of an update of a thousand facts.
 Matrix<double> LayerEditor::spare_drift() {
-  change_ = {};
-  is_delta_current_ = false;
   Matrix<double> spare = std::exchange(delta_, {});
   if (!spare.empty() && !spare.is_shared()) return spare;
   return {*space_->backend(), value_width(), key_width()};
 }
 
-UpdateReport LayerEditor::update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
-                                 std::optional<UpdateForm> form, const Cancellation& cancellation) {
+UpdateReport LayerEditor::update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
+                                 const WeightChoice& choice, std::optional<UpdateForm> form,
+                                 const Cancellation& cancellation) {
   check(keys, residuals, "residuals");
-  check_weight(weight);
+  check_weight(choice.weight);
+  check_limit(choice.limit);
   cancellation.check();
-  const UpdateForm chosen = form.value_or(cheaper_form(keys.rows, weight));
-  if (weight == 0 && chosen == UpdateForm::primal)
+  const UpdateForm chosen = form.value_or(cheaper_form(keys.rows, choice.weight));
+  if (choice.weight == 0 && chosen == UpdateForm::primal)
     throw Error(ErrorCode::invalid_argument,
                 "The primal form needs a positive weight; a weight of 0 takes the dual one");
   const double before = counted_flops();
-  UpdateReport report = memory_ == Memory::values ? update_values(keys, residuals, weight, chosen, cancellation)
-                                                  : update_change(keys, residuals, weight, chosen, cancellation);
+  UpdateReport report = memory_ == Memory::values ? update_values(keys, residuals, choice, chosen, cancellation)
+                                                  : update_change(keys, residuals, choice.weight, chosen, cancellation);
   Backend& backend = *space_->backend();
   report.update_norm = update_norm_;
   report.residual_norm = std::sqrt(backend.dot(residuals, residuals));
@@ -121,8 +136,8 @@ UpdateReport LayerEditor::update(ConstMatrixView<double> keys, ConstMatrixView<d
   return report;
 }
 
-UpdateReport LayerEditor::update_values(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
-                                        UpdateForm form, const Cancellation& cancellation) {
+UpdateReport LayerEditor::update_values(ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
+                                        const WeightChoice& choice, UpdateForm form, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
   // Relative to the original weight, the batch shall reach Y = D K + R.
   Matrix<double> present(backend, keys.rows, value_width()), targets(backend, keys.rows, value_width());
@@ -131,10 +146,11 @@ UpdateReport LayerEditor::update_values(ConstMatrixView<double> keys, ConstMatri
   backend.add_scaled(1.0, present.view(), targets);
 
   const std::size_t before = ledger_.facts();
-  const bool bordered = form == UpdateForm::dual && dual_.can_border(weight, before);
-  const bool goes_on = bordered || (form == UpdateForm::primal && primal_.is_begun() && before > 0);
-  const Solution solution = solve(keys, targets, present, weight, form, cancellation);
-  chain_ = Chain{.weight = weight, .form = form, .begin = goes_on ? chain_->begin : before};
+  const bool was_primal = primal_.is_begun() && before > 0;
+  WeightSearch search(choice, first_trial(choice));
+  const auto [solution, bordered] = solve(keys, targets, present, search, form, cancellation);
+  const bool goes_on = bordered || (form == UpdateForm::primal && was_primal);
+  chain_ = Chain{.weight = search.weight(), .form = form, .begin = goes_on ? chain_->begin : before};
 
   UpdateReport report{};
   report.preservation_loss = form == UpdateForm::primal || space_->is_white()
@@ -142,30 +158,37 @@ UpdateReport LayerEditor::update_values(ConstMatrixView<double> keys, ConstMatri
                                  : space_->preservation_loss(space_->whiten(drift_.view()));
   report.solve_residual = solution.residual;
   report.bordered = bordered;
+  report.weight = search.weight();
+  report.trials = search.trials();
   return report;
 }
 
 /// Solves, and makes the solution the state.
-Solution LayerEditor::solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                            ConstMatrixView<double> present, double weight, UpdateForm form,
-                            const Cancellation& cancellation) {
+LayerEditor::Solved LayerEditor::solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                                       ConstMatrixView<double> present, WeightSearch& search, UpdateForm form,
+                                       const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
   ledger_.reserve(backend, keys.rows);  // so that nothing can fail once there is a solution
   prepare(form);
+  change_ = {};
+  is_delta_current_ = false;
   Solution solution;
-  if (form == UpdateForm::dual && dual_.can_border(weight, ledger_.facts())) {
+  Change change;
+  if (form == UpdateForm::dual) solution = dual_.solve(ledger_, keys, targets, present, search, change, cancellation);
+  const bool bordered = !change.left.empty();
+  if (bordered) {
     own(backend, drift_);
-    Change change;
-    solution = dual_.solve_bordered(ledger_, keys, targets, present, change, cancellation);
     update_norm_ = add_change(std::move(change));
   } else {
     Matrix<double> drift = spare_drift();
-    solution = form == UpdateForm::dual ? dual_.solve_anew(ledger_, keys, targets, weight, drift, cancellation)
-                                        : primal_.solve(ledger_, keys, targets, weight, drift, cancellation);
+    if (form == UpdateForm::dual)
+      dual_.drift(drift);
+    else
+      solution = primal_.solve(ledger_, keys, targets, search, drift, cancellation);
     update_norm_ = replace_drift(std::move(drift));
   }
   ledger_.append(backend, keys, targets, solution.reached);
-  return solution;
+  return {.solution = std::move(solution), .bordered = bordered};
 }
 
 double LayerEditor::replace_drift(Matrix<double> drift) {
@@ -206,6 +229,8 @@ UpdateReport LayerEditor::update_change(ConstMatrixView<double> keys, ConstMatri
   update_norm_ = add_change(std::move(solution.change));
   report.preservation_loss = space_->preservation_loss(whitened_drift_);
   report.solve_residual = solution.residual;
+  report.weight = weight;
+  report.trials = 1;
   return report;
 }
 
@@ -254,7 +279,9 @@ void LayerEditor::replay(ConstMatrixView<double> keys, ConstMatrixView<double> t
   if (is_solved) {
     Matrix<double> present(backend, keys.rows, value_width());
     backend.gemm(Transpose::no, Transpose::yes, 1.0, keys, drift_.view(), 0.0, present);
-    solve(keys, targets, present, chain_->weight, chain_->form, cancellation);
+    const WeightChoice same{.weight = chain_->weight};
+    WeightSearch search(same, same.weight);
+    solve(keys, targets, present, search, chain_->form, cancellation);
   } else {
     if (in_chain) primal_.catch_up(ledger_, nullptr);
     ledger_.append(backend, keys, targets, values);

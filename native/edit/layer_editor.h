@@ -20,6 +20,8 @@ struct UpdateReport {
   double solve_residual;     // relative residual of the linear system, estimated by probes (edit/probes.h)
   UpdateForm form;
   bool bordered;  // whether the factor of the update before was gone on from
+  double weight;  // μ it was solved with
+  int trials;     // weights it was solved with until the loss was within its limit; 1 without one
   double flops;   // of products, factors and solves that were really made
 };
 
@@ -44,10 +46,13 @@ class LayerEditor {
   LayerEditor(std::shared_ptr<const KeySpace> space, std::size_t value_width, Memory memory);
 
   /// Takes in a batch: keys [u, d], residuals [u, m] (wanted minus present output), and solves with the weight μ > 0
-  /// (μ = 0 too, with Memory::none: then the residuals are met exactly). Without a form the one that costs fewer
-  /// operations. With Memory::keys the batch is not remembered: see `remember`. Throws ErrorCode::shape, not_finite,
-  /// invalid_argument (no facts, μ not positive), not_positive_definite, aborted; the editor is then as it was.
-  UpdateReport update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
+  /// (μ = 0 too, with Memory::none: then the residuals are met exactly). With a limit on the loss, which takes
+  /// Memory::values and a white key space, μ is the smallest from there on whose loss is within it, to
+  /// WeightSearch::tolerance; the solution is that of an update with this μ, to the bit. Without a form the one that
+  /// costs fewer operations. With Memory::keys the batch is not remembered: see `remember`. Throws ErrorCode::shape,
+  /// not_finite, invalid_argument (no facts, μ not positive, a limit that no μ keeps), not_positive_definite, aborted;
+  /// the editor is then as it was.
+  UpdateReport update(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, const WeightChoice& choice,
                       std::optional<UpdateForm> form, const Cancellation& cancellation);
   /// With Memory::keys: these keys [u, d] stay. The published methods read the keys of a batch again for this once it
   /// is in the weights of all layers; as a layer's keys depend on the layers below it alone, which are final when it is
@@ -86,15 +91,21 @@ class LayerEditor {
   void publish();
   void check(ConstMatrixView<double> keys, ConstMatrixView<double> values, const char* name) const;
   void check_weight(double weight) const;
+  void check_limit(double limit) const;
+  [[nodiscard]] double first_trial(const WeightChoice& choice) const;
   [[nodiscard]] UpdateForm cheaper_form(std::size_t batch, double weight) const;
   void prepare(UpdateForm form);
   Matrix<double> spare_drift();
-  Solution solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, ConstMatrixView<double> present,
-                 double weight, UpdateForm form, const Cancellation& cancellation);
+  struct Solved {
+    Solution solution;
+    bool bordered;
+  };
+  Solved solve(ConstMatrixView<double> keys, ConstMatrixView<double> targets, ConstMatrixView<double> present,
+               WeightSearch& search, UpdateForm form, const Cancellation& cancellation);
   double replace_drift(Matrix<double> drift);
   double add_change(Change change);
-  UpdateReport update_values(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
-                             UpdateForm form, const Cancellation& cancellation);
+  UpdateReport update_values(ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
+                             const WeightChoice& choice, UpdateForm form, const Cancellation& cancellation);
   UpdateReport update_change(ConstMatrixView<double> keys, ConstMatrixView<double> residuals, double weight,
                              UpdateForm form, const Cancellation& cancellation);
 

@@ -53,11 +53,16 @@ void PrimalForm::catch_up(const Ledger& past, const BlockedRows* whitened) {
   facts_ = past.facts();
 }
 
-PrimalForm::System PrimalForm::system(ConstMatrixView<double> whitened, double weight,
-                                      const Cancellation& cancellation) const {
+PrimalForm::System PrimalForm::empty_system() const {
   Backend& backend = *space_->backend();
   const std::size_t rank = space_->rank();
-  System system{.factor = Matrix<double>(backend, rank, rank), .product = Matrix<double>(backend, rank, probe_count)};
+  return {.factor = Matrix<double>(backend, rank, rank), .product = Matrix<double>(backend, rank, probe_count)};
+}
+
+void PrimalForm::factor(System& system, ConstMatrixView<double> whitened, double weight,
+                        const Cancellation& cancellation) const {
+  Backend& backend = *space_->backend();
+  const std::size_t rank = space_->rank();
   backend.copy(key_moment_, system.factor);
   backend.syrk(Transpose::yes, 1.0, whitened, 1.0, system.factor);
   add_to_diagonal(backend, weight, system.factor);
@@ -70,33 +75,39 @@ PrimalForm::System PrimalForm::system(ConstMatrixView<double> whitened, double w
                 "S + μI of width " + std::to_string(rank) + " is not positive definite at its leading minor " +
                     std::to_string(minor) + ", with μ = " + to_text(weight) + ". Give a larger weight");
   cancellation.check();
-  return system;
 }
 
 Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
-                           double weight, MatrixView<double> drift, const Cancellation& cancellation) {
+                           WeightSearch& search, MatrixView<double> drift, const Cancellation& cancellation) {
   Backend& backend = *space_->backend();
   catch_up(past, nullptr);
   const Matrix<double> whitened = space_->whiten(keys);
-  const System system = this->system(whitened, weight, cancellation);
-
+  System system = empty_system();
   Matrix<double> rows(backend, value_width_, space_->rank());  // N, then D~
-  backend.copy(value_key_, rows);
-  backend.gemm(Transpose::yes, Transpose::no, 1.0, targets, whitened.view(), 1.0, rows);
   Matrix<double> error(backend, value_width_, probe_count);
   const Matrix<double> probe = probes(backend, space_->rank());
-  backend.gemm(Transpose::no, Transpose::no, 1.0, rows.view(), probe, 0.0, error);
-  const double right_norm = backend.dot(rows.view(), rows.view());
-  backend.trsm(Side::right, Transpose::yes, system.factor, rows);
-  cancellation.check();
-  backend.trsm(Side::right, Transpose::no, system.factor, rows);
-  cancellation.check();
+  Solution solution;
+  double right_norm = 0;
+  while (true) {
+    factor(system, whitened, search.weight(), cancellation);
+    backend.copy(value_key_, rows);
+    backend.gemm(Transpose::yes, Transpose::no, 1.0, targets, whitened.view(), 1.0, rows);
+    backend.gemm(Transpose::no, Transpose::no, 1.0, rows.view(), probe, 0.0, error);
+    right_norm = backend.dot(rows.view(), rows.view());
+    backend.trsm(Side::right, Transpose::yes, system.factor, rows);
+    cancellation.check();
+    backend.trsm(Side::right, Transpose::no, system.factor, rows);
+    cancellation.check();
+    solution.preservation_loss = space_->preservation_loss(rows);
+    if (search.is_met(solution.preservation_loss)) break;
+    // d loss / d μ = -2 <D~, D~ (S + μ I)^-1>
+    backend.trsm(Side::right, Transpose::yes, system.factor, rows);
+    search.go_on(-2 * backend.dot(rows.view(), rows.view()));
+  }
   space_->lift(rows, drift);
 
-  Solution solution;
   solution.reached = Matrix<double>(backend, keys.rows, value_width_);
   backend.gemm(Transpose::no, Transpose::yes, 1.0, whitened, rows.view(), 0.0, solution.reached);
-  solution.preservation_loss = space_->preservation_loss(rows);
   backend.gemm(Transpose::no, Transpose::no, 1.0, rows.view(), system.product, -1.0, error);
   solution.residual = relative_norm(backend, error, right_norm);
   return solution;
@@ -108,7 +119,8 @@ ChangeSolution PrimalForm::solve_change(const Ledger& past, ConstMatrixView<doub
   Backend& backend = *space_->backend();
   catch_up(past, nullptr);
   const Matrix<double> whitened = space_->whiten(keys);
-  const System system = this->system(whitened, weight, cancellation);
+  System system = empty_system();
+  factor(system, whitened, weight, cancellation);
 
   // R^T K~ (S + μ I)^-1, from the right.
   ChangeSolution solution;

@@ -7,6 +7,7 @@
 #include "edit/key_space.h"
 #include "edit/ledger.h"
 #include "edit/solution.h"
+#include "edit/weight_search.h"
 
 namespace lyaplock {
 
@@ -18,9 +19,9 @@ class PrimalForm {
   /// `keeps_values`: whether past facts have values to keep (N), or keys alone.
   PrimalForm(std::shared_ptr<const KeySpace> space, std::size_t value_width, bool keeps_values);
 
-  /// As DualForm::solve_anew, with the same result up to rounding.
-  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets, double weight,
-                 MatrixView<double> drift, const Cancellation& cancellation);
+  /// As DualForm::solve, with the same result up to rounding; writes D [m, d].
+  Solution solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
+                 WeightSearch& search, MatrixView<double> drift, const Cancellation& cancellation);
   /// As DualChange::solve, with the same result up to rounding, for μ > 0.
   ChangeSolution solve_change(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> residuals,
                               double weight, const Cancellation& cancellation);
@@ -38,7 +39,8 @@ class PrimalForm {
     Matrix<double> factor;   // of S + μ I with the batch in it
     Matrix<double> product;  // (S + μ I) V for the probes V
   };
-  [[nodiscard]] System system(ConstMatrixView<double> whitened, double weight, const Cancellation& cancellation) const;
+  [[nodiscard]] System empty_system() const;
+  void factor(System& system, ConstMatrixView<double> whitened, double weight, const Cancellation& cancellation) const;
   void fold(ConstMatrixView<double> whitened, ConstMatrixView<double> values);
 
   std::shared_ptr<const KeySpace> space_;

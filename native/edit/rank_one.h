@@ -11,4 +11,8 @@ namespace lyaplock {
 Matrix<double> rank_one_update(const KeySpace& space, ConstMatrixView<double> mean_key, ConstMatrixView<double> key,
                                ConstMatrixView<double> residual);
 
+/// The same along a direction c [1, d] that is given.
+Matrix<double> rank_one_update(Backend& backend, ConstMatrixView<double> direction, ConstMatrixView<double> key,
+                               ConstMatrixView<double> residual);
+
 }  // namespace lyaplock

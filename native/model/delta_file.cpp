@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 #include "format/safetensors.h"
 
@@ -9,28 +10,39 @@ namespace lyaplock {
 
 namespace {
 
+/// Of one layer's matrix, and of its bias, dense, where that was edited.
+struct LayerDelta {
+  WeightDelta weight;
+  std::optional<WeightDelta> bias;
+};
+
 std::string prefix_of(std::size_t layer) { return "layer." + std::to_string(layer) + "."; }
+std::string bias_name(std::size_t layer) { return prefix_of(layer) + "bias.difference"; }
 
 template <class T>
 TensorToWrite tensor_of(std::string name, DataType type, std::vector<std::size_t> shape, const std::vector<T>& values) {
   return {std::move(name), type, std::move(shape), std::as_bytes(std::span(values))};
 }
 
-void append(std::vector<TensorToWrite>& tensors, std::size_t layer, const WeightDelta& delta) {
+void append(std::vector<TensorToWrite>& tensors, std::size_t layer, const LayerDelta& delta) {
   const std::string prefix = prefix_of(layer);
   const auto numbers = [&](const char* name, const std::vector<std::int32_t>& values) {
     tensors.push_back(tensor_of(prefix + name, DataType::int32, {values.size()}, values));
   };
-  if (delta.dense()) {
-    tensors.push_back(tensor_of(prefix + "difference", DataType::int32, {delta.rows, delta.cols}, delta.difference));
+  if (delta.bias)
+    tensors.push_back(
+        tensor_of(bias_name(layer), DataType::int32, {delta.bias->rows, delta.bias->cols}, delta.bias->difference));
+  const WeightDelta& weight = delta.weight;
+  if (weight.dense()) {
+    tensors.push_back(tensor_of(prefix + "difference", DataType::int32, {weight.rows, weight.cols}, weight.difference));
     return;
   }
-  tensors.push_back(tensor_of(prefix + "left", DataType::float64, {delta.rows, delta.rank()}, delta.left));
-  tensors.push_back(tensor_of(prefix + "right", DataType::float64, {delta.rank(), delta.cols}, delta.right));
-  numbers("apply.places", delta.apply.places);
-  numbers("apply.bits", delta.apply.bits);
-  numbers("remove.places", delta.remove.places);
-  numbers("remove.bits", delta.remove.bits);
+  tensors.push_back(tensor_of(prefix + "left", DataType::float64, {weight.rows, weight.rank()}, weight.left));
+  tensors.push_back(tensor_of(prefix + "right", DataType::float64, {weight.rank(), weight.cols}, weight.right));
+  numbers("apply.places", weight.apply.places);
+  numbers("apply.bits", weight.apply.bits);
+  numbers("remove.places", weight.remove.places);
+  numbers("remove.bits", weight.remove.bits);
 }
 
 /// A delta file whose layers are those of a model.
@@ -41,9 +53,13 @@ class DeltaReader {
   }
 
   /// Every layer there is, checked.
-  [[nodiscard]] std::map<std::size_t, WeightDelta> read() const {
-    std::map<std::size_t, WeightDelta> deltas;
-    for (const auto& [layer, tensors] : layers_) deltas.emplace(layer, read_layer(layer, tensors));
+  [[nodiscard]] std::map<std::size_t, LayerDelta> read() const {
+    std::map<std::size_t, LayerDelta> deltas;
+    for (const auto& [layer, tensors] : layers_) {
+      LayerDelta delta{{}, read_bias(layer)};
+      delta.weight = read_layer(layer, tensors - (delta.bias ? 1 : 0));
+      deltas.emplace(layer, std::move(delta));
+    }
     return deltas;
   }
 
@@ -63,6 +79,18 @@ class DeltaReader {
       fail("it changes layer " + std::to_string(layer) + " of a model that has " +
            std::to_string(model_.description().layers));
     return layer;
+  }
+
+  [[nodiscard]] std::optional<WeightDelta> read_bias(std::size_t layer) const {
+    const std::string name = bias_name(layer);
+    if (!file_->tensors().contains(name)) return std::nullopt;
+    const ConstMatrixView<float> bias = model_.weights().original_bias(layer);
+    if (bias.empty()) fail("it changes the bias of layer " + std::to_string(layer) + ", which has none");
+    WeightDelta delta;
+    delta.rows = bias.rows;
+    delta.cols = bias.cols;
+    delta.difference = values<std::int32_t>(name, DataType::int32, {bias.rows, bias.cols});
+    return delta;
   }
 
   [[nodiscard]] WeightDelta read_layer(std::size_t layer, std::size_t tensors) const {
@@ -121,9 +149,10 @@ void write_delta(Transformer& model, const std::string& path, std::span<const st
                  const std::map<std::size_t, ConstMatrixView<double>>& drifts,
                  const std::map<std::string, std::string>& metadata) {
   Backend& backend = model.backend();
-  std::map<std::size_t, WeightDelta> deltas;
+  const Weights& weights = model.weights();
+  std::map<std::size_t, LayerDelta> deltas;
   for (const std::size_t layer : layers) {
-    const ReadableWeight readable = model.weights().original_down(layer);
+    const ReadableWeight readable = weights.original_down(layer);
     const ConstMatrixView<float> original = readable.view;
     if (original.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
       throw Error(ErrorCode::invalid_argument, "A weight of " + shape_of(original) + " is too large for a delta");
@@ -134,8 +163,13 @@ void write_delta(Transformer& model, const std::string& path, std::span<const st
                                           shape_of(original) + ", its drift " + shape_of(known->second));
       drift = download<double>(backend, known->second);
     }
-    deltas.emplace(layer, delta_between(original.rows, original.cols, download<float>(backend, original),
-                                        download<float>(backend, model.weights().down(layer).view), drift));
+    LayerDelta delta{delta_between(original.rows, original.cols, download<float>(backend, original),
+                                   download<float>(backend, weights.down(layer).view), drift),
+                     {}};
+    if (const ConstMatrixView<float> bias = weights.original_bias(layer); weights.edited_bias(layer))
+      delta.bias = delta_between(bias.rows, bias.cols, download<float>(backend, bias),
+                                 download<float>(backend, weights.bias(layer)), {});
+    deltas.emplace(layer, std::move(delta));
   }
   std::vector<TensorToWrite> tensors;
   for (const auto& [layer, delta] : deltas) append(tensors, layer, delta);
@@ -143,19 +177,24 @@ void write_delta(Transformer& model, const std::string& path, std::span<const st
 }
 
 void change_by_delta(Transformer& model, const std::string& path, DeltaDirection direction) {
-  const std::map<std::size_t, WeightDelta> deltas = DeltaReader(path, model).read();
-  std::map<std::size_t, Matrix<float>> weights;
-  for (const auto& [layer, delta] : deltas) {
-    std::vector<float> weight = download<float>(model.backend(), model.weights().down(layer).view);
-    change(delta, direction, weight);
-    weights.emplace(layer, upload<float>(model.backend(), weight, delta.rows, delta.cols));
-  }
-  for (auto& [layer, weight] : weights) {
-    if (!model.backend().all_finite(weight.view()))
+  Backend& backend = model.backend();
+  Weights& weights = model.weights();
+  const auto changed = [&](std::size_t layer, const WeightDelta& delta, ConstMatrixView<float> now) {
+    std::vector<float> host = download<float>(backend, now);
+    change(delta, direction, host);
+    Matrix<float> matrix = upload<float>(backend, host, delta.rows, delta.cols);
+    if (!backend.all_finite(matrix.view()))
       throw Error(ErrorCode::not_finite, path + " would make layer " + std::to_string(layer) +
                                              " hold NaN or infinity; it is damaged, or not a delta of this model");
+    return matrix;
+  };
+  std::map<std::size_t, Matrix<float>> matrices, biases;
+  for (const auto& [layer, delta] : DeltaReader(path, model).read()) {
+    matrices.emplace(layer, changed(layer, delta.weight, weights.down(layer).view));
+    if (delta.bias) biases.emplace(layer, changed(layer, *delta.bias, weights.bias(layer)));
   }
-  for (auto& [layer, weight] : weights) model.weights().replace_original(layer, std::move(weight));
+  for (auto& [layer, matrix] : matrices) weights.replace_original(layer, std::move(matrix));
+  for (auto& [layer, bias] : biases) weights.replace_original_bias(layer, std::move(bias));
 }
 
 }  // namespace lyaplock

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -23,22 +22,33 @@ double norm_of_difference(const TensorInfo& stored, std::span<const float> value
 
 }  // namespace
 
+std::map<std::string, Weights::ChangedTensor> Weights::changed_tensors() const {
+  std::map<std::string, ChangedTensor> changed;
+  for (std::size_t layer = 0; layer < down_names_.size(); ++layer) {
+    const Linear& down = blocks[layer].down;
+    if (edited(layer) || !replaced_down_[layer].empty())
+      changed.insert({down_names_[layer] + ".weight", {layer, down.weight, true}});
+    if (edited_bias(layer) || !replaced_bias_[layer].empty())
+      changed.insert({down_names_[layer] + ".bias", {layer, down.bias, false}});
+  }
+  return changed;
+}
+
 std::vector<SavedMatrix> Weights::save(const std::string& directory, std::optional<DataType> type) const {
   std::vector<SavedMatrix> saved;
+  const std::map<std::string, ChangedTensor> changed = changed_tensors();
   for (const CheckpointFile& file : files_) {
     std::vector<TensorToWrite> tensors;
     std::vector<std::vector<std::byte>> replaced;  // alive until the file is written
-    replaced.reserve(down_names_.size());
+    replaced.reserve(changed.size());
     for (const auto& [name, tensor] : file.tensors) {
       TensorToWrite out{name, type_when_saved(tensor), tensor.shape};
-      const auto down = std::find(down_names_.begin(), down_names_.end(), name);
-      if (const auto layer = static_cast<std::size_t>(down - down_names_.begin());
-          down != down_names_.end() && differs_from_checkpoint(layer)) {
-        const ConstMatrixView<float> weight = blocks[layer].down.weight;
-        std::vector<float> values = download<float>(*backend_, weight);
-        if (family.transposed) {
+      if (const auto found = changed.find(name); found != changed.end()) {
+        const auto& [layer, now, is_weight] = found->second;
+        std::vector<float> values = download<float>(*backend_, now);
+        if (is_weight && family.transposed) {
           std::vector<float> turned(values.size());
-          transpose<float>(values, weight.rows, weight.cols, turned);
+          transpose<float>(values, now.rows, now.cols, turned);
           values = std::move(turned);
         }
         const DataType was = out.type;
@@ -47,10 +57,10 @@ std::vector<SavedMatrix> Weights::save(const std::string& directory, std::option
         out.bytes = replaced.back();
         const double rounding = norm_of_difference({out.type, out.shape, out.bytes}, values);
         if (!std::isfinite(rounding))
-          throw Error(ErrorCode::not_finite, "The weight of layer " + std::to_string(layer) +
-                                                 " has elements too large for " + name_of(out.type) +
-                                                 "; save the model with the type f32 or bf16");
-        saved.push_back({layer, out.type, was, rounding});
+          throw Error(ErrorCode::not_finite, std::string(is_weight ? "The weight" : "The bias") + " of layer " +
+                                                 std::to_string(layer) + " has elements too large for " +
+                                                 name_of(out.type) + "; save the model with the type f32 or bf16");
+        if (is_weight) saved.push_back({layer, out.type, was, rounding});
       } else if (keeps_bytes(tensor)) {
         out.bytes = tensor.stored.bytes;
       } else {

@@ -24,9 +24,14 @@ struct ValuePrompts {
   void validate(const ModelDescription& model) const;
 };
 
+/// What of a block is optimised: all it gives to the next one, or what its feed-forward part adds to that (ROME). δ is
+/// added to the same sum in either case; the initial value, and with it decay and clamp, is another.
+enum class ValuePlace { block_output, feed_forward_output };
+
 /// Hyperparameters under the reference's names (section 2).
 struct ValueOptions {
   std::size_t layer;  // the block whose output is optimised
+  ValuePlace place;
   std::size_t steps;  // v_num_grad_steps: forward passes; one fewer updates
   float learning_rate;
   float weight_decay;

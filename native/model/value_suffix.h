@@ -1,7 +1,7 @@
 // The part of a forward and backward pass that depends on δ.
 #pragma once
 
-#include "model/transformer.h"
+#include "model/layers_above.h"
 #include "model/value_prompts.h"
 
 namespace lyaplock {
@@ -10,7 +10,8 @@ namespace lyaplock {
 /// layers below, keys and values of earlier tokens) is computed once, in the constructor.
 class ValueSuffix {
  public:
-  ValueSuffix(Transformer& model, const ValuePrompts& prompts, std::size_t layer, const Cancellation& cancellation);
+  ValueSuffix(Transformer& model, const ValuePrompts& prompts, const ValueOptions& options,
+              const Cancellation& cancellation);
 
   /// h0 of every fact, [u, m].
   [[nodiscard]] ConstMatrixView<float> initial() const { return initial_.view(); }
@@ -38,27 +39,14 @@ class ValueSuffix {
     std::size_t prefix_begin;  // in prefix keys and values, `lookup` rows
     std::vector<Label> labels;
   };
-  /// What is kept of one layer above.
-  struct Layer {
-    std::size_t index;
-    BlockActivations activations;
-    Matrix<float> input;       // residual stream before it, [suffix rows, m]
-    Matrix<float> norm_input;  // what the feed-forward part read; in the last layer at the read rows alone
-    Matrix<float> prefix_key, prefix_value;
-    [[nodiscard]] AttentionPrefix prefix() const { return {prefix_key.view(), prefix_value.view()}; }
-  };
 
-  void run_below(const ValuePrompts& prompts, std::size_t layer, const Cancellation& cancellation);
-  void run_prefix(MatrixView<float> x, const RowLayout& layout, const Cancellation& cancellation);
-  void run_above(const Cancellation& cancellation);
-  void run_above_backward();
-  void read_likelihood(Losses& losses);
+  void run_below(const ValuePrompts& prompts, const ValueOptions& options, const Cancellation& cancellation);
   void read_divergence(Losses& losses, float kl_factor);
 
   Transformer& model_;
   std::size_t facts_;
   std::vector<Sequence> sequences_;
-  std::vector<Layer> layers_;
+  LayersAbove above_;
   Matrix<float> initial_;
   Matrix<float> base_;       // output of the block at every suffix row, without δ
   Matrix<float> reference_;  // log-probabilities at the KL prompts with δ = 0, [u, vocabulary]
@@ -70,13 +58,6 @@ class ValueSuffix {
   std::vector<std::int32_t> label_tokens_, label_facts_, divergence_facts_;
   std::vector<float> label_weights_;
   Matrix<float> arranged_base_, arranged_reference_;
-
-  // Scratch, with room for all facts.
-  AttentionGradients gradients_;
-  Matrix<float> output_, output_gradient_, normed_, normed_mean_, normed_scale_;  // at the read rows
-  Matrix<float> read_attention_;                                                  // likewise, or its gradient
-  Matrix<float> x_gradient_;                                                      // at all rows
-  Matrix<float> logits_, losses_;
 };
 
 }  // namespace lyaplock

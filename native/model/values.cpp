@@ -33,16 +33,14 @@ ValuePrompts prompts_of(const ValuePrompts& all, std::size_t begin, std::size_t 
 /// Bytes that are kept for each fact: of a row before the lookup keys and values in the layers above; of one from there
 /// on all that a pass leaves for the way back.
 std::vector<double> bytes_of_facts(const ModelDescription& d, const ValuePrompts& prompts, std::size_t layer) {
-  const auto above = static_cast<double>(d.layers - layer);  // one more for the passes below, and for gradients
-  const double keys = static_cast<double>(2 * d.key_value_heads * d.head_width);
-  const double queries = static_cast<double>(2 * d.heads * d.head_width);
-  const double suffix =
-      keys + queries + 3.0 * static_cast<double>(d.width) + 3.0 * static_cast<double>(d.feed_forward_width);
+  const auto above = static_cast<double>(d.layers - layer);
+  const double prefix_row = above * sizeof(float) * static_cast<double>(2 * d.key_value_heads * d.head_width);
+  const double suffix_row = LayersAbove::bytes_per_row(d, layer);
   std::vector<double> bytes(prompts.bare.size());
   for (std::size_t s = 0; s < prompts.batch.sequences(); ++s) {
     const auto before = static_cast<double>(prompts.lookups[s]);
     const double after = static_cast<double>(prompts.batch.length(s)) - before;
-    bytes[static_cast<std::size_t>(prompts.facts[s])] += above * sizeof(float) * (before * keys + after * suffix);
+    bytes[static_cast<std::size_t>(prompts.facts[s])] += before * prefix_row + after * suffix_row;
   }
   return bytes;
 }
@@ -75,7 +73,7 @@ class Optimization {
       : backend_(model.backend()),
         options_(options),
         cancellation_(cancellation),
-        suffix_(model, prompts, options.layer, cancellation),
+        suffix_(model, prompts, options, cancellation),
         facts_(prompts.bare.size()),
         delta_(zeros()),
         gradient_(zeros()),

@@ -29,9 +29,9 @@ struct Values {
 };
 
 /// Finds, for all facts together, the δ that added to the block's output at the subject's last token makes the targets
-/// probable (reference, section 6). The result is the published procedure's, but only what depends on δ is
-/// computed again in each iteration: layers above the block, tokens from the lookup position on, facts that have not
-/// converged, logits where there is a label (mathematics, "Optimising the values").
+/// probable (reference, section 6; ROME's vectors, section 10.7, likewise). The result is the published procedure's,
+/// but only what depends on δ is computed again in each iteration: layers above the block, tokens from the lookup
+/// position on, facts that have not converged, logits where there is a label (mathematics, "Optimising the values").
 ///
 /// Facts go through in groups that need at most 2 GiB of activations. ErrorCode::not_finite if a loss is not a number.
 Values optimize_values(Transformer& model, const ValuePrompts& prompts, const ValueOptions& options,

@@ -10,7 +10,10 @@ namespace lyaplock {
 void set_drift(Transformer& model, std::size_t layer, ConstMatrixView<double> drift);
 /// The down-projection becomes `weight` [m, d]; errors likewise.
 void set_weight(Transformer& model, std::size_t layer, ConstMatrixView<float> weight);
+/// Its bias becomes `bias` [1, m]; errors likewise, and ErrorCode::invalid_argument where there is none.
+void set_bias(Transformer& model, std::size_t layer, ConstMatrixView<float> bias);
 
+/// Of a down-projection; its bias counts where that was edited too.
 struct WeightChange {
   double norm;           // ||W - W0||, Frobenius
   double original_norm;  // ||W0||

@@ -164,11 +164,13 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
   for (std::size_t layer = 0; layer < description.layers; ++layer) {
     cancellation.check();
     weights->blocks.push_back(reader.block(description, layer));
-    weights->down_names_.push_back(reader.full_name(family.in_block(layer, family.down)) + ".weight");
+    weights->down_names_.push_back(reader.full_name(family.in_block(layer, family.down)));
     weights->original_down_.push_back(weights->blocks.back().down);
   }
   weights->edited_down_.resize(description.layers);
   weights->replaced_down_.resize(description.layers);
+  weights->edited_bias_.resize(description.layers);
+  weights->replaced_bias_.resize(description.layers);
   weights->final_norm = reader.norm(reader.full_name(std::string(family.final_norm)), m);
   const std::string head(family.head);
   weights->head = description.tied_head ? embedded : reader.matrix(head + ".weight", {description.vocabulary, m});
@@ -206,7 +208,26 @@ void Weights::replace_original(std::size_t layer, Matrix<float> weight) {
   edited_down_.at(layer) = {};
   replaced_down_[layer] = std::move(weight);
   use(layer, replaced_down_[layer]);
-  original_down_[layer] = blocks[layer].down;
+  original_down_[layer].weight = blocks[layer].down.weight;
+  original_down_[layer].half_weight = {};
+}
+
+MatrixView<float> Weights::editable_bias(std::size_t layer) {
+  Matrix<float>& edited = edited_bias_.at(layer);
+  if (edited.empty()) {
+    const ConstMatrixView<float> original = original_bias(layer);
+    Matrix<float> copy(*backend_, original.rows, original.cols);
+    backend_->copy(original, copy);
+    edited = std::move(copy);
+    blocks[layer].down.bias = edited.view();
+  }
+  return edited.view();
+}
+
+void Weights::replace_original_bias(std::size_t layer, Matrix<float> bias) {
+  edited_bias_.at(layer) = {};
+  replaced_bias_[layer] = std::move(bias);
+  blocks[layer].down.bias = original_down_[layer].bias = replaced_bias_[layer].view();
 }
 
 }  // namespace lyaplock

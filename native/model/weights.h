@@ -1,6 +1,7 @@
 // A model's weights in a backend's memory.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,7 +45,7 @@ struct BlockWeights {
   NormWeights feed_forward_norm;     // in parallel families, the attention's
   Linear gate;                       // empty in families that are not gated
   Linear up;
-  Linear down;  // its weight is what is edited
+  Linear down;  // its weight is what is edited; fine-tuning changes its bias too
 };
 
 /// A matrix that `save` did not copy from the checkpoint.
@@ -85,11 +86,20 @@ class Weights {
   /// Takes a weight [m, d] for the original, and for the one in use.
   void replace_original(std::size_t layer, Matrix<float> weight);
 
+  // The same for its bias [1, m]; the first three are empty where the family has none, and the others must not be asked
+  // for.
+  [[nodiscard]] ConstMatrixView<float> original_bias(std::size_t layer) const { return original_down_.at(layer).bias; }
+  [[nodiscard]] ConstMatrixView<float> bias(std::size_t layer) const { return blocks.at(layer).down.bias; }
+  [[nodiscard]] bool has_bias(std::size_t layer) const { return !bias(layer).empty(); }
+  MatrixView<float> editable_bias(std::size_t layer);
+  [[nodiscard]] bool edited_bias(std::size_t layer) const { return !edited_bias_.at(layer).empty(); }
+  void replace_original_bias(std::size_t layer, Matrix<float> bias);
+
   /// Writes the checkpoint's files into a directory: safetensors under their own names, a GGUF file as
-  /// model.safetensors. Edited and replaced matrices are written in the orientation of the family's checkpoints and of
-  /// the given type, or of that of the tensor they replace; what is quantised becomes F32; all other tensors keep their
-  /// values and type. ErrorCode::file if that fails, ErrorCode::not_finite if the type cannot hold an element; each
-  /// file is whole or absent.
+  /// model.safetensors. Edited and replaced matrices (and biases, which are not told of) are written in the orientation
+  /// of the family's checkpoints and of the given type, or of that of the tensor they replace; what is quantised
+  /// becomes F32; all other tensors keep their values and type. ErrorCode::file if that fails, ErrorCode::not_finite if
+  /// the type cannot hold an element; each file is whole or absent.
   std::vector<SavedMatrix> save(const std::string& directory, std::optional<DataType> type) const;
 
  private:
@@ -98,16 +108,21 @@ class Weights {
   [[nodiscard]] ReadableWeight readable(const Linear& linear) const;
   void use(std::size_t layer, const Matrix<float>& weight);
 
-  [[nodiscard]] bool differs_from_checkpoint(std::size_t layer) const {
-    return edited(layer) || !replaced_down_[layer].empty();
-  }
+  /// What is in use in place of the checkpoint's tensors, by their names.
+  struct ChangedTensor {
+    std::size_t layer;
+    ConstMatrixView<float> values;
+    bool is_weight;
+  };
+  [[nodiscard]] std::map<std::string, ChangedTensor> changed_tensors() const;
 
   std::shared_ptr<Backend> backend_;
   std::vector<CheckpointFile> files_;
   std::vector<std::shared_ptr<const void>> owners_;  // of everything viewed above
-  std::vector<std::string> down_names_;
+  std::vector<std::string> down_names_;              // without ".weight" or ".bias"
   std::vector<Linear> original_down_;
   std::vector<Matrix<float>> edited_down_, replaced_down_;  // empty where that did not happen
+  std::vector<Matrix<float>> edited_bias_, replaced_bias_;  // likewise
   friend class WeightReader;
 };
 

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { describeEvaluation } from "../report/index.js";
-import { evaluateDataset } from "../run/index.js";
+import { evaluateModel } from "../run/index.js";
 import {
   addCommonOptions,
   addModelOption,
@@ -8,9 +8,12 @@ import {
   consistencyOption,
   datasetOption,
   fluencyOption,
+  glueOption,
   type ModelOptions,
   offsetOption,
   positiveInteger,
+  publishedRteOption,
+  publishedZsreOption,
   seedOption,
   shuffleOption,
 } from "./options.js";
@@ -24,18 +27,21 @@ interface EvalOptions extends CommonOptions, ModelOptions {
   seed?: number;
   fluency?: boolean;
   consistency?: string;
-  asPublished?: boolean;
+  publishedZsre?: boolean;
   perplexity?: string;
   tokens?: number;
   window?: number;
+  glue?: string;
+  publishedRteLabels?: boolean;
 }
 
 export function addEvalCommand(program: Command, runtime: Runtime): void {
   const command = addModelOption(program.command("eval"))
-    .summary("measures a model, edited or not, on the facts of a dataset or on a text")
+    .summary("measures a model, edited or not, on the facts of a dataset, on a text or on GLUE")
     .description(
       "Measures a model, edited or not: efficacy, generalization and specificity on the facts of a dataset, what text " +
-        "generated about them is like, and how well it foretells a text, as perplexity.",
+        "generated about them is like, how well it foretells a text, as perplexity, and what it can do apart from that: the " +
+        "six tasks of GLUE and MMLU.",
     )
     .addOption(datasetOption())
     .addOption(new Option("--cases <n>", "first facts to use (default: all)").argParser(positiveInteger))
@@ -44,20 +50,19 @@ export function addEvalCommand(program: Command, runtime: Runtime): void {
     .addOption(seedOption())
     .addOption(fluencyOption())
     .addOption(consistencyOption())
-    .option(
-      "--as-published",
-      "ZsRE for models with a BOS with the accidents of the published evaluation, to compare numbers",
-    )
+    .addOption(publishedZsreOption())
     .option("--perplexity <file>", "a text to be foretold, token by token")
     .addOption(new Option("--tokens <n>", "of the text, from its first (default: all)").argParser(positiveInteger))
-    .addOption(new Option("--window <n>", "tokens read together (default: 512)").argParser(positiveInteger));
+    .addOption(new Option("--window <n>", "tokens read together (default: 512)").argParser(positiveInteger))
+    .addOption(glueOption("the six tasks of GLUE and MMLU"))
+    .addOption(publishedRteOption());
   addCommonOptions(command).action(async (options: EvalOptions) => {
-    if (options.dataset === undefined && options.perplexity === undefined) {
-      command.error("error: name a --dataset, a text for --perplexity, or both");
+    if (options.dataset === undefined && options.perplexity === undefined && options.glue === undefined) {
+      command.error("error: name a --dataset, a text for --perplexity, a directory for --glue, or several of them");
     }
     const { shuffle = false, seed = 42, ...asked } = options;
     const part = shuffle ? { ...asked, shuffle: seed } : asked;
-    const result = await evaluateDataset(part, runtime.progress, runtime.signal);
+    const result = await evaluateModel(part, runtime.progress, runtime.signal);
     printResult(runtime, options, result, () => describeEvaluation(result));
   });
 }

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { lyapLockBases } from "../edit/methods/index.js";
+import { lyapLockBases, lyapLockBounds } from "../edit/methods/index.js";
 import type { WeightType } from "../native/addon.js";
 import { type MethodName, methodNames } from "../run/index.js";
 
@@ -15,6 +15,7 @@ export interface EditingOptions extends CommonOptions {
   method?: MethodName;
   alpha?: number;
   base?: (typeof lyapLockBases)[number];
+  bound?: (typeof lyapLockBounds)[number];
   batch?: number;
   layers?: number[];
   hparams?: string;
@@ -83,6 +84,12 @@ export function addEditingOptions(command: Command): Command {
       ).argParser(numberFromOne),
     )
     .addOption(new Option("--base <name>", "a method to combine lyaplock with").choices(lyapLockBases))
+    .addOption(
+      new Option(
+        "--bound <what>",
+        "what lyaplock holds at or under its threshold: the average of the loss over batches, or the loss after each (default: average)",
+      ).choices(lyapLockBounds),
+    )
     .addOption(new Option("--batch <n>", "facts edited together (default: 100)").argParser(positiveInteger))
     .addOption(layersOption("layers to edit, in place of those in the hyperparameters"))
     .option("--hparams <file>", "hyperparameters, under the names of the published JSON files")
@@ -111,6 +118,13 @@ export function shuffleOption(): Option {
   return new Option("--shuffle", "take the facts in an order drawn with --seed, in place of the file's");
 }
 
+export function publishedZsreOption(): Option {
+  return new Option(
+    "--published-zsre",
+    "score ZsRE with the accidents of the published code, which concern models with a BOS, to compare numbers",
+  );
+}
+
 export function fluencyOption(): Option {
   return new Option("--fluency", "generate text from the facts that have prompts for it, and measure it; takes long");
 }
@@ -128,6 +142,22 @@ export function methodOption(): Option {
 
 export function seedOption(): Option {
   return new Option("--seed <n>", "seed of everything drawn at random (default: 42)").argParser(wholeNumber);
+}
+
+export function glueOption(description: string): Option {
+  const files = "items 10 to 109 of sst2, mrpc, cola, rte, nli and mmlu.json in a directory";
+  return new Option("--glue <dir>", `${description}: ${files}`);
+}
+
+export function knowledgeOption(description: string): Option {
+  return new Option(
+    "--knowledge <file>",
+    `${description}: known facts (known_id, prompt, subject, attribute), or atlas`,
+  );
+}
+
+export function publishedRteOption(): Option {
+  return new Option("--published-rte-labels", "take RTE's labels the wrong way round, as the published results do");
 }
 
 export function layersOption(description: string): Option {

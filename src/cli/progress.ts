@@ -1,6 +1,8 @@
 import type { WriteStream } from "node:tty";
 import { Presets, SingleBar } from "cli-progress";
+import { describeEvaluationLine } from "../report/index.js";
 import type { Progress, RunEvents } from "../run/events.js";
+import type { EvaluationLine } from "../run/index.js";
 import { Pace } from "./pace.js";
 
 /** Seconds between two plain lines of one stage. */
@@ -36,6 +38,8 @@ export class ProgressDisplay implements RunEvents {
     this.finish();
     this.stream.write(`${text}\n`);
   };
+
+  readonly onEvaluation = (line: EvaluationLine): void => this.onNote(describeEvaluationLine(line));
 
   /** Leaves the terminal as it was. */
   finish(): void {

@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import {
   describeByBatch,
+  describeEvaluationLine,
   describeExamples,
   describeLayers,
   describeMetrics,
@@ -15,6 +16,7 @@ export function describeRun({
   directory,
   alreadyFinished,
   summary,
+  evaluations,
   weightChanges,
   examples,
   record,
@@ -26,6 +28,7 @@ export function describeRun({
     `${summary.edits} facts edited with ${methodInWords(method)}, ${record.asked.batch} at a time.`,
     describeExamples(examples),
     describeMetrics(summary.before, summary.after),
+    ...(evaluations.length > 0 ? [evaluations.map(describeEvaluationLine).join("\n")] : []),
     ...(summary.byBatch.length > 1 ? [describeByBatch(summary.byBatch)] : []),
     describeLayers(summary.layers, hyperparameters.covarianceWeight),
     describeWeightChanges(weightChanges),

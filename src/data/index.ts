@@ -1,5 +1,6 @@
 export { type Dataset, datasets, openDataset, type RecordOptions } from "./datasets.js";
 export { readFacts, type UnreadableFact } from "./facts.js";
+export { type GlueItem, type GlueTaskName, type GlueTests, glueHash, readGlue } from "./glue.js";
 export type { CounterFactRecord, DatasetRecord, Fact, KnownFact, ZsreRecord } from "./records.js";
 export { type ReferenceTexts, readReferenceTexts } from "./reference-texts.js";
 export {

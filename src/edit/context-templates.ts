@@ -25,6 +25,7 @@ export function parseContextTemplates(json: unknown): ContextTemplates {
 /** How the texts begin, and how long they are in tokens (reference, section 4). */
 const OPENINGS = ["The", "Therefore", "Because", "I", "You"];
 const LENGTH = 10;
+const FLAT_LENGTHS = [5, 10];
 
 /** Templates sampled from the model as it is, as the published code does for the MEMIT family. */
 export async function generateContextTemplates(
@@ -34,4 +35,20 @@ export async function generateContextTemplates(
 ): Promise<ContextTemplates> {
   const texts = await model.generate(OPENINGS, { maxLength: LENGTH, seed, ...(signal ? { signal } : {}) });
   return [["{}"], texts.map((text) => `${text.replace(/[{}]/g, " ")}. {}`)];
+}
+
+/** Templates of one weight each, 21 in all, as ROME's published code samples them: two texts for each opening and length. */
+export async function generateFlatContextTemplates(
+  model: LanguageModel,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<ContextTemplates> {
+  const openings = OPENINGS.flatMap((opening) => [opening, opening]);
+  const templates = ["{}"];
+  for (const [i, maxLength] of FLAT_LENGTHS.entries()) {
+    // Of another seed each: the longer ones shall not begin as the shorter ones do.
+    const texts = await model.generate(openings, { maxLength, seed: seed + i, ...(signal ? { signal } : {}) });
+    templates.push(...texts.map((text) => `${text.replace(/[{}]/g, "")}. {}`));
+  }
+  return [templates];
 }

@@ -2,22 +2,23 @@ import { z } from "zod";
 import { describeIssues } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
 import type { ModelConfig } from "../model/config.js";
+import { llamaFamilies, oneLayerHyperparameters } from "./published-hyperparameters.js";
 
 /** How values are optimised and updates weighed; in brackets the names of the published JSON files (reference, section 2). */
 export interface Hyperparameters {
   /** Edited layers, rising, from 0 (`layers`). Values are optimised at the output of the last one. */
   layers: number[];
-  /** Forward passes per value at most; one fewer Adam steps (`v_num_grad_steps`). */
+  /** Forward passes per value at most; one fewer Adam steps (`v_num_grad_steps`). Of FT: epochs at most (`num_steps`). */
   steps: number;
-  /** Of Adam (`v_lr`). */
+  /** Of Adam (`v_lr`; of FT `lr`). */
   learningRate: number;
-  /** Of ‖δ‖ / ‖h0‖² (`v_weight_decay`). */
+  /** Of ‖δ‖ / ‖h0‖² (`v_weight_decay`). Of FT: so many times the weight is added to its gradient (`weight_decay`). */
   weightDecay: number;
   /** Of KL at "{subject} is a" (`kl_factor`). */
   klFactor: number;
-  /** ‖δ‖ ≤ clampNormFactor · ‖h0‖ (`clamp_norm_factor`). */
+  /** ‖δ‖ ≤ clampNormFactor · ‖h0‖ (`clamp_norm_factor`). FT, which optimises no value, has 0 here. */
   clampNormFactor: number;
-  /** λ, the weight of the preserved knowledge (`mom2_update_weight`). */
+  /** λ, the weight of the preserved knowledge (`mom2_update_weight`). ROME and FT, which weigh none, have 0. */
   covarianceWeight: number;
   /** α, where the file names one; the method's own option wins (`alpha`). */
   alpha?: number | undefined;
@@ -25,21 +26,39 @@ export interface Hyperparameters {
    * of a change weighs there (`L2`). */
   nullSpaceThreshold?: number | undefined;
   nullSpaceWeight?: number | undefined;
+  /** Of ROME: true for updates along the mean key k̄ in place of C⁻¹k̄ (`mom2_adjustment` false). */
+  alongMeanKey?: boolean | undefined;
+  /** Of FT: ε, how far an element may move in a batch; without limit where there is none (`norm_constraint`). */
+  normConstraint?: number | undefined;
 }
 
 const positive = z.number().positive();
-const published = z.looseObject({
-  layers: z.array(z.int().nonnegative()).nonempty(),
+const layers = z.array(z.int().nonnegative()).nonempty();
+const ofValues = {
+  layers,
   v_num_grad_steps: z.int().positive(),
   v_lr: positive,
   v_weight_decay: z.number().nonnegative(),
   kl_factor: z.number().nonnegative(),
   clamp_norm_factor: positive,
+  fact_token: z.literal("subject_last").optional(),
+};
+const published = z.looseObject({
+  ...ofValues,
   mom2_update_weight: positive,
   alpha: z.number().gte(1).optional(),
   nullspace_threshold: positive.optional(),
   L2: positive.optional(),
-  fact_token: z.literal("subject_last").optional(),
+});
+const publishedRome = z.looseObject({ ...ofValues, mom2_adjustment: z.boolean().optional() });
+const publishedFt = z.looseObject({
+  layers,
+  num_steps: z.int().positive(),
+  lr: positive,
+  weight_decay: z.number().nonnegative(),
+  // The published code takes a whole number for no constraint, and reads a power law that does nothing (reference, Q27).
+  norm_constraint: z.union([positive, z.literal(false)], "expected a number over 0, or false").nullish(),
+  wd_power_law: z.literal(false, "is not supported; leave it out").nullish(),
 });
 
 /**
@@ -49,25 +68,54 @@ const published = z.looseObject({
  * @throws ERR_INVALID_ARGUMENT naming the field.
  */
 export function parseHyperparameters(json: unknown, method?: string): Hyperparameters {
-  const parsed = published.safeParse(withSection(json, method));
-  if (!parsed.success) {
-    throw new LyaplockError("ERR_INVALID_ARGUMENT", `hyperparameters: ${describeIssues(parsed.error)}`);
+  const hyperparameters = parseFor(method, withSection(json, method));
+  checkLayers(hyperparameters.layers);
+  return hyperparameters;
+}
+
+function parseFor(method: string | undefined, json: unknown): Hyperparameters {
+  if (method === "ft") {
+    const data = parse(publishedFt, json);
+    const { layers, num_steps: steps, lr: learningRate, weight_decay: weightDecay, norm_constraint } = data;
+    const none = { klFactor: 0, clampNormFactor: 0, covarianceWeight: 0 };
+    return {
+      ...{ layers, steps, learningRate, weightDecay, ...none },
+      ...(norm_constraint ? { normConstraint: norm_constraint } : {}),
+    };
   }
-  const { data } = parsed;
-  const hyperparameters: Hyperparameters = {
+  if (method === "rome") {
+    const data = parse(publishedRome, json);
+    return {
+      ...valueHyperparameters(data),
+      covarianceWeight: 0,
+      ...(data.mom2_adjustment === false ? { alongMeanKey: true } : {}),
+    };
+  }
+  const data = parse(published, json);
+  return {
+    ...valueHyperparameters(data),
+    covarianceWeight: data.mom2_update_weight,
+    ...(data.alpha === undefined ? {} : { alpha: data.alpha }),
+    ...(data.nullspace_threshold === undefined ? {} : { nullSpaceThreshold: data.nullspace_threshold }),
+    ...(data.L2 === undefined ? {} : { nullSpaceWeight: data.L2 }),
+  };
+}
+
+function valueHyperparameters(data: z.infer<z.ZodObject<typeof ofValues>>) {
+  return {
     layers: data.layers,
     steps: data.v_num_grad_steps,
     learningRate: data.v_lr,
     weightDecay: data.v_weight_decay,
     klFactor: data.kl_factor,
     clampNormFactor: data.clamp_norm_factor,
-    covarianceWeight: data.mom2_update_weight,
-    ...(data.alpha === undefined ? {} : { alpha: data.alpha }),
-    ...(data.nullspace_threshold === undefined ? {} : { nullSpaceThreshold: data.nullspace_threshold }),
-    ...(data.L2 === undefined ? {} : { nullSpaceWeight: data.L2 }),
   };
-  checkLayers(hyperparameters.layers);
-  return hyperparameters;
+}
+
+function parse<T>(schema: z.ZodType<T>, json: unknown): T {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new LyaplockError("ERR_INVALID_ARGUMENT", `hyperparameters: ${describeIssues(parsed.error)}`);
 }
 
 function withSection(json: unknown, method: string | undefined): unknown {
@@ -95,7 +143,7 @@ const PUBLISHED = [
   { families: ["gpt2"], depth: 48, layers: [13, 14, 15, 16, 17], steps: 20, learningRate: 0.5, memit: 20_000 },
   { families: ["gptj"], depth: 28, layers: [3, 4, 5, 6, 7, 8], steps: 25, learningRate: 0.5, memit: 15_000 },
   {
-    families: ["llama", "mistral", "qwen2", "qwen3"],
+    families: llamaFamilies,
     depth: 32,
     layers: [4, 5, 6, 7, 8],
     steps: 25,
@@ -108,9 +156,13 @@ const PUBLISHED = [
  * The published values of the family; for a model of another depth its layers are moved in proportion, which is a start
  * and no measurement.
  *
- * @param method whose λ is taken: LyapLock's is 1,000, that of the others MEMIT's.
+ * @param method whose values are taken: ROME and FT have their own, the others differ in λ alone, which is 1,000 for LyapLock and
+ *   MEMIT's for the rest.
  */
-export function defaultHyperparameters({ family, layers: depth }: ModelConfig, method = "lyaplock"): Hyperparameters {
+export function defaultHyperparameters(config: ModelConfig, method = "lyaplock"): Hyperparameters {
+  const { family, layers: depth } = config;
+  const ofOneLayer = oneLayerHyperparameters(config, method);
+  if (ofOneLayer !== undefined) return ofOneLayer;
   const row = PUBLISHED.find(({ families }) => families.includes(family));
   if (row === undefined) {
     throw new LyaplockError("ERR_INVALID_ARGUMENT", `there are no default hyperparameters for ${family}; give a file`);

@@ -9,13 +9,13 @@ export interface LayerReport {
   baseLoss: number;
   /** α · D_base; null where nothing bounds the loss, as in all methods but LyapLock. */
   threshold: number | null;
-  /** q = a·Z after this batch; 1 is its floor. Likewise. */
+  /** q = a·Z after this batch; 1 is its floor. Null also where the threshold holds after each batch, without a queue. */
   queue: number | null;
   /** μ, the weight this batch was solved with; null, and so are what follows from a solve, in a method without one. */
   weight: number | null;
-  /** ‖ΔW‖ and ‖R‖, Frobenius. */
+  /** ‖ΔW‖ and ‖R‖, Frobenius; null where no residual was to be met (FT). */
   updateNorm: number;
-  residualNorm: number;
+  residualNorm: number | null;
   /** Relative residual of the linear solve. */
   solveResidual: number | null;
   form: UpdateForm | null;

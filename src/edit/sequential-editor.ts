@@ -16,11 +16,11 @@ export interface EditorOptions {
   method: EditingMethod;
   /** Second moments of every edited layer, of the unedited model. */
   moments: SecondMoments;
-  /** Default: the published ones of the model's family. */
+  /** Default: the published ones of the method and the model's family. */
   hyperparameters?: Hyperparameters | undefined;
   /** Default: those of the hyperparameters. */
   layers?: readonly number[] | undefined;
-  /** Default: sampled from the model, as the published code does. */
+  /** Default: sampled from the model, as the published code of the method does. */
   contextTemplates?: ContextTemplates | undefined;
   /** Of the sampling. Default 42. */
   seed?: number | undefined;
@@ -67,12 +67,12 @@ export class SequentialEditor {
    */
   static async create(model: LanguageModel, options: EditorOptions): Promise<SequentialEditor> {
     const { method, moments, ridge = 0, signal } = options;
-    const given = options.hyperparameters ?? defaultHyperparameters(model.config);
+    const given = options.hyperparameters ?? defaultHyperparameters(model.config, method.name);
     const hyperparameters = { ...given, layers: [...(options.layers ?? given.layers)] };
     checkLayers(hyperparameters.layers);
     const contextTemplates = options.contextTemplates
       ? parseContextTemplates(options.contextTemplates)
-      : await generateContextTemplates(model, options.seed ?? 42, signal);
+      : await (method.sampleContextTemplates ?? generateContextTemplates)(model, options.seed ?? 42, signal);
     const begun = await method.begin({ model, hyperparameters, contextTemplates, moments, ridge, signal });
     return new SequentialEditor(model, begun, hyperparameters, contextTemplates);
   }

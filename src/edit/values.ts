@@ -12,6 +12,8 @@ import { valuePrompts } from "./prompts.js";
 const STOP_LOSS = 0.05;
 
 export interface OptimizeOptions {
+  /** Whose output the value is: the block's (MEMIT and its descendants, the default) or its feed-forward part's (ROME). */
+  place?: "block" | "feed-forward";
   /** Keep losses, gradients and deltas of every iteration. */
   trajectory?: boolean;
   signal?: AbortSignal | undefined;
@@ -26,12 +28,13 @@ export async function optimizeValues(
   facts: readonly Fact[],
   contexts: ContextTemplates,
   hyperparameters: Hyperparameters,
-  { trajectory = false, signal }: OptimizeOptions = {},
+  { place = "block", trajectory = false, signal }: OptimizeOptions = {},
 ): Promise<ValueResult> {
   const prompts = await packValuePrompts(model, facts, contexts, signal);
   const { layers, steps, learningRate, weightDecay, klFactor, clampNormFactor } = hyperparameters;
   const options = {
     layer: layers.at(-1)!,
+    place,
     steps,
     learningRate,
     weightDecay,

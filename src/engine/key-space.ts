@@ -4,8 +4,8 @@ import { Matrix, type MatrixLike, withNative } from "./matrix.js";
 
 /** The space in which the preserved keys are white, float64: from C = L Lᵀ, or the null space of C. Keys are rows. */
 export class KeySpace {
-  /** @internal */
-  private constructor(readonly native: NativeKeySpace) {}
+  /** Of a handle, as editing methods are given it (`LayerContext.keySpace`); `dispose` is that of the handle. */
+  constructor(readonly native: NativeKeySpace) {}
 
   /**
    * C = L Lᵀ: whitened keys are L⁻¹ k.

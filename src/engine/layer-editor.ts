@@ -22,6 +22,13 @@ export interface UpdateOptions {
   residuals: MatrixLike;
   /** μ > 0: λ for the first batch, then λ times the queue. 0, with memory "none": the residuals are met exactly (EMMET). */
   weight: number;
+  /**
+   * A bound on the preservation loss after this update, per corpus token; needs memory "values" and a key space of a second
+   * moment that was factored. μ is then the smallest from `weight` on whose loss is within the limit, found to 0.05 % of the
+   * limit: the loss ends at or under it, and no less than 0.9995 of it unless `weight` itself will do. It takes a few
+   * factorisations in place of one; `UpdateReport.weight` is what it found. Default: no limit.
+   */
+  lossLimit?: number;
   /** Default: the cheaper one. Both give the same drift up to rounding. */
   form?: UpdateForm;
   signal?: AbortSignal;
@@ -76,11 +83,12 @@ export class LayerEditor {
   /**
    * Takes in a batch and solves.
    *
-   * @throws ERR_SHAPE, ERR_NOT_FINITE, ERR_INVALID_ARGUMENT, ERR_NOT_POSITIVE_DEFINITE, ERR_ABORTED; the editor is then as it was.
+   * @throws ERR_SHAPE, ERR_NOT_FINITE, ERR_INVALID_ARGUMENT (also for a `lossLimit` that no weight keeps),
+   *   ERR_NOT_POSITIVE_DEFINITE, ERR_ABORTED; the editor is then as it was.
    */
-  update({ keys, residuals, weight, form, signal }: UpdateOptions): Promise<UpdateReport> {
+  update({ keys, residuals, weight, lossLimit, form, signal }: UpdateOptions): Promise<UpdateReport> {
     return withNative([keys, residuals], (k, r) =>
-      call((cancellation) => this.native.update(k!, r!, weight, form, cancellation), signal),
+      call((cancellation) => this.native.update(k!, r!, weight, form, cancellation, lossLimit), signal),
     );
   }
 

@@ -16,7 +16,7 @@ const PIECE = 1 << 19;
 
 /** A matrix [rows, cols] in native memory, row-major. Freed by `dispose`, or by the collector when forgotten. */
 export class Matrix {
-  /** @internal */
+  /** Of a handle, as editing methods are given them: the same memory, and `dispose` is that of the handle. */
   constructor(readonly native: NativeMatrix) {}
 
   /**

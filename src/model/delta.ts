@@ -15,6 +15,9 @@ export interface ModelDelta {
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected a sha256");
 
+/** Of what a delta changes, before and after. */
+const hashes = { original: sha256, edited: sha256 };
+
 /** Metadata of a delta file; tensors are described in native/model/delta_file.h. */
 const metadataSchema = z.object({
   format: z.literal("lyaplock-delta"),
@@ -22,7 +25,7 @@ const metadataSchema = z.object({
   /** Name and content hash of the model that the edited weights were made of. */
   model: z.string(),
   base: sha256,
-  /** JSON: by layer, the hash of the weight, [m, d] float32, before and after. */
+  /** JSON: by layer, the hash of the weight, [m, d] float32, before and after; and of the bias, [m], where that was edited. */
   layers: z
     .string()
     .transform((text, context) => {
@@ -33,7 +36,7 @@ const metadataSchema = z.object({
         return z.NEVER;
       }
     })
-    .pipe(z.record(z.string().regex(/^\d+$/), z.object({ original: sha256, edited: sha256 }))),
+    .pipe(z.record(z.string().regex(/^\d+$/), z.object({ ...hashes, bias: z.object(hashes).optional() }))),
 });
 type Metadata = z.infer<typeof metadataSchema>;
 
@@ -50,7 +53,7 @@ export async function writeDelta(
 ): Promise<void> {
   const { native } = model;
   const layers: { layer: number; drift: NativeMatrix | undefined }[] = [];
-  const hashes: Record<string, { original: string; edited: string }> = {};
+  const hashes: Metadata["layers"] = {};
   for (let layer = 0; layer < model.layers; layer++) {
     const { changed } = await call(() => native.weightChange(layer));
     if (changed === 0) continue;
@@ -59,12 +62,24 @@ export async function writeDelta(
       original: await matrixHash(await call(() => native.originalWeight(layer))),
       edited: await matrixHash(await call(() => native.weight(layer))),
     };
+    const bias = await biasHashes(native, layer);
+    if (bias !== undefined && bias.original !== bias.edited) hashes[layer].bias = bias;
   }
   if (layers.length === 0) {
     throw new LyaplockError("ERR_UNSUPPORTED", `no weight of ${model.name} was edited; there is no delta to write`);
   }
   const metadata = { format: "lyaplock-delta", version: "1", model: model.name, base: model.base };
   await call(() => native.writeDelta(file, layers, { ...metadata, layers: JSON.stringify(hashes) }));
+}
+
+/** Undefined where the family has no bias. */
+async function biasHashes(
+  native: NativeModel,
+  layer: number,
+): Promise<{ original: string; edited: string } | undefined> {
+  const [original, edited] = [await call(() => native.originalBias(layer)), await call(() => native.bias(layer))];
+  if (original === null || edited === null) return undefined;
+  return { original: await matrixHash(original), edited: await matrixHash(edited) };
 }
 
 /** Weights as they were loaded. */
@@ -102,9 +117,9 @@ export async function changeByDelta(
   }
   const fileHash = await contentHash([file]);
   await call(() => native.changeByDelta(file, direction));
-  for (const [layer, { original, edited }] of Object.entries(metadata.layers)) {
-    const hash = await matrixHash(await call(() => native.weight(Number(layer))));
-    if (hash !== (direction === "apply" ? edited : original)) {
+  const became = direction === "apply" ? "edited" : "original";
+  for (const [layer, hashes] of Object.entries(metadata.layers)) {
+    if ((await whichHashes(native, Number(layer), hashes)) !== became) {
       throw new LyaplockError("ERR_MODEL_FORMAT", `${file} is damaged: layer ${layer} does not become what it should`);
     }
   }
@@ -118,6 +133,17 @@ async function readMetadata(file: string): Promise<Metadata> {
   throw new LyaplockError("ERR_MODEL_FORMAT", what);
 }
 
+/** Which of the two the weight of a layer is, and its bias with it where a delta speaks of that. */
+async function whichHashes(
+  native: NativeModel,
+  layer: number,
+  hashes: Metadata["layers"][string],
+): Promise<"original" | "edited" | undefined> {
+  const weight = await matrixHash(await call(() => native.weight(layer)));
+  const bias = hashes.bias && (await biasHashes(native, layer))?.edited;
+  return (["original", "edited"] as const).find((state) => weight === hashes[state] && bias === hashes.bias?.[state]);
+}
+
 /** Says which of the two a model with other weights is, as far as can be told. */
 async function refuseOtherWeights(
   native: NativeModel,
@@ -129,8 +155,8 @@ async function refuseOtherWeights(
     direction === "apply" ? (["original", "edited"] as const) : (["edited", "original"] as const);
   const wrong: { layer: string; isUnwanted: boolean }[] = [];
   for (const [layer, hashes] of Object.entries(layers)) {
-    const hash = await matrixHash(await call(() => native.weight(Number(layer))));
-    if (hash !== hashes[wanted]) wrong.push({ layer, isUnwanted: hash === hashes[unwanted] });
+    const found = await whichHashes(native, Number(layer), hashes);
+    if (found !== wanted) wrong.push({ layer, isUnwanted: found === unwanted });
   }
   if (wrong.length === 0) return;
   if (wrong.every(({ isUnwanted }) => isUnwanted) && wrong.length === Object.keys(layers).length) {

@@ -1,4 +1,4 @@
-import type { NativeModel } from "../native/addon.js";
+import type { NativeGeneration, NativeModel } from "../native/addon.js";
 import { call } from "../native/index.js";
 import { packTokens } from "./token-batch.js";
 
@@ -37,14 +37,20 @@ export async function* drawTokens(
   { maxLength, topK = 5, seed = 42, signal }: GenerationOptions,
 ): AsyncGenerator<DrawnToken[]> {
   if (sequences.length === 0) return;
-  const generation = await call(() => model.beginGeneration(packTokens(sequences), { maxLength, topK, seed }), signal);
+  const lengths = new Int32Array(sequences.length).fill(maxLength);
+  const generation = await call(() => model.beginGeneration(packTokens(sequences), { lengths, topK, seed }), signal);
   try {
-    while (true) {
-      const drawn = await call((cancellation) => generation.step(cancellation), signal);
-      if (drawn.tokens.length === 0) return;
-      yield Array.from(drawn.tokens, (token, i) => ({ sequence: drawn.sequences[i]!, token }));
-    }
+    yield* drawAll(generation, signal);
   } finally {
     generation.dispose();
+  }
+}
+
+/** Step by step, until every sequence has its length. */
+export async function* drawAll(generation: NativeGeneration, signal?: AbortSignal): AsyncGenerator<DrawnToken[]> {
+  while (true) {
+    const drawn = await call((cancellation) => generation.step(cancellation), signal);
+    if (drawn.tokens.length === 0) return;
+    yield Array.from(drawn.tokens, (token, i) => ({ sequence: drawn.sequences[i]!, token }));
   }
 }

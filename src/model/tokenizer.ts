@@ -23,7 +23,7 @@ export class Tokenizer {
   readonly bosText: string | undefined;
   /** True when `encode` puts the BOS in front. */
   readonly addsBos: boolean;
-  private readonly unknownId: number | undefined;
+  readonly unknownId: number | undefined;
 
   private constructor(
     private readonly implementation: Implementation,

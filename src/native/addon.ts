@@ -93,8 +93,10 @@ export interface ValuePrompts {
 
 /** Section 6 of the reference, under its own names. */
 export interface ValueOptions {
-  /** Output of this block is what is optimised. */
+  /** δ is added to the output of this block. */
   layer: number;
+  /** What the initial value is, and with it the value: the block's whole output, or what its feed-forward part adds to it. */
+  place: "block" | "feed-forward";
   steps: number;
   learningRate: number;
   weightDecay: number;
@@ -120,6 +122,40 @@ export interface ValueResult {
   trajectories?: { losses: Float32Array; gradients: Float32Array; deltas: Float32Array }[];
 }
 
+/** What a layer is trained on: one sequence for each of u facts. */
+export interface TrainingPrompts {
+  batch: TokenBatch;
+  /** Labels: sequence, position in it, and token to predict there; [labels] each. Every sequence has some. */
+  labelSequences: Int32Array;
+  labelPositions: Int32Array;
+  labelTokens: Int32Array;
+}
+
+/** Section 10.6 of the reference. */
+export interface FineTuningOptions {
+  /** Whose down-projection is trained: the weight, and the bias where the family has one. */
+  layer: number;
+  /** At most. */
+  epochs: number;
+  /** Facts of one step of Adam. */
+  batchSize: number;
+  learningRate: number;
+  /** So many times the weight is added to its gradient. */
+  weightDecay: number;
+  /** No element moves farther than this from where it was before the call. */
+  normConstraint?: number | undefined;
+  /** A mini-batch whose loss is below makes no step; an epoch whose mean is below is the last one: 0.01 as published. */
+  stopLoss: number;
+}
+
+export interface FineTuningResult {
+  epochs: number;
+  /** Of each mini-batch before its step, epoch by epoch. */
+  losses: Float32Array;
+  /** Of each fact in the last epoch, [u]: mean over its labels of −log p. */
+  factLosses: Float32Array;
+}
+
 /** Sequences cut at the lookup position, read layer by layer while the layers are being edited. */
 export interface KeyPrompts {
   batch: TokenBatch;
@@ -143,8 +179,8 @@ export interface NativeKeyPass {
 }
 
 export interface GenerationOptions {
-  /** Total tokens of each sequence, its prompt included; a prompt that is already as long stays as it is. */
-  maxLength: number;
+  /** Total tokens of each sequence, its prompt included, [sequences]; a prompt that is already as long stays as it is. */
+  lengths: Int32Array;
   /** Draw among the k most probable tokens, renormalised; 1 is greedy. */
   topK: number;
   /** Sequence i draws from a stream of its own, made from (seed, i). */
@@ -154,10 +190,15 @@ export interface GenerationOptions {
 /** Prompts that are extended by sampling, with a key/value cache. */
 export interface NativeGeneration {
   /**
-   * Draws a token for every sequence that is shorter than maxLength: which those are, rising, and the token of each. Both
+   * Draws a token for every sequence that is shorter than its length: which those are, rising, and the token of each. Both
    * are empty once none is. A call that fails or is cancelled changes nothing. ERR_NOT_FINITE for damaged weights.
    */
   step(cancellation?: NativeCancellation): Promise<{ sequences: Int32Array; tokens: Int32Array }>;
+  /**
+   * −log p of every token of other texts, [tokens]: continuation c follows sequence after[c], which must be shorter than its
+   * length, as it now stands. Draws nothing. What a sequence holds is read once, however many continuations it has.
+   */
+  rate(continuations: TokenBatch, after: Int32Array, cancellation?: NativeCancellation): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -187,7 +228,7 @@ export interface NativeModel {
     targets: Int32Array,
     cancellation?: NativeCancellation,
   ): Promise<{ losses: Float32Array; greedy: Int32Array }>;
-  /** Allocates the cache: for all layers, two rows of key/value width for each of maxLength − 1 tokens of a sequence. */
+  /** Allocates the cache: for all layers, two rows of key/value width for each token of a sequence but its last. */
   beginGeneration(batch: TokenBatch, options: GenerationOptions): NativeGeneration;
   /** Adds the down-projection's inputs at every token to the moment of each layer (rising), one forward pass. */
   accumulateMoments(
@@ -197,6 +238,12 @@ export interface NativeModel {
     cancellation?: NativeCancellation,
   ): Promise<void>;
   optimizeValues(prompts: ValuePrompts, options: ValueOptions, cancellation?: NativeCancellation): Promise<ValueResult>;
+  /** Trains one layer's down-projection. If it fails or is cancelled, between steps, weight and bias are as they were. */
+  fineTune(
+    prompts: TrainingPrompts,
+    options: FineTuningOptions,
+    cancellation?: NativeCancellation,
+  ): Promise<FineTuningResult>;
   beginKeys(prompts: KeyPrompts): NativeKeyPass;
 
   /** The down-projection's weight as it is now, [m, d] float32, whatever the checkpoint's orientation. */
@@ -207,11 +254,17 @@ export interface NativeModel {
   setDrift(layer: number, drift: NativeMatrix): Promise<void>;
   /** Puts back a weight that `weight` gave. */
   setWeight(layer: number, weight: NativeMatrix): Promise<void>;
-  /** Frobenius norms of weight − original and of the original, and how many elements differ. */
+  /** The down-projection's bias, [1, m] float32, and what it was; null where the family has none. */
+  bias(layer: number): Promise<NativeMatrix | null>;
+  originalBias(layer: number): Promise<NativeMatrix | null>;
+  /** Puts back a bias that `bias` gave. */
+  setBias(layer: number, bias: NativeMatrix): Promise<void>;
+  /** Frobenius norms of weight − original and of the original, and how many elements differ; the bias counts where it was
+   * trained. */
   weightChange(layer: number): Promise<{ norm: number; originalNorm: number; changed: number; elements: number }>;
   /**
    * Writes the model's weight files into an existing directory: safetensors under their own names, a GGUF file as
-   * model.safetensors. Matrices that were edited, or changed by a delta, come in the orientation of the family's checkpoints and of
+   * model.safetensors. Matrices (and biases) that were edited, or changed by a delta, come in the orientation of the family's checkpoints and of
    * the given type, or without one of their own; what is quantised becomes F32; everything else keeps its values and type.
    * ERR_NOT_FINITE if an element is too large for the type.
    */
@@ -287,6 +340,10 @@ export interface UpdateReport {
   form: UpdateForm;
   /** Whether the factor of the update before was gone on from, the weight being the same. */
   bordered: boolean;
+  /** μ the update was solved with. */
+  weight: number;
+  /** Weights it was solved with until the loss was within its limit; 1 without a limit. */
+  trials: number;
   /** Operations of the products, factors and solves that were made. */
   flops: number;
 }
@@ -315,13 +372,17 @@ export interface NativeLayerEditor {
   /** Facts remembered, and bytes held, as of the last call that ended. */
   readonly facts: number;
   readonly bytes: number;
-  /** Adds keys [u, d] and residuals [u, m] and solves anew with the weight μ. Without a form, the cheaper one. */
+  /**
+   * Adds keys [u, d] and residuals [u, m] and solves anew with the weight μ. Without a form, the cheaper one. With a limit on
+   * the preservation loss (memory "values"), μ is the smallest from `weight` on at which the loss is within it.
+   */
   update(
     keys: NativeMatrix,
     residuals: NativeMatrix,
     weight: number,
     form?: UpdateForm,
     cancellation?: NativeCancellation,
+    lossLimit?: number,
   ): Promise<UpdateReport>;
   /** Memory "keys": keys [u, d] that later updates shall disturb as little as they can. */
   remember(keys: NativeMatrix): Promise<void>;
@@ -442,9 +503,9 @@ export interface NativeAddon {
   keepTopShare(delta: NativeMatrix, weight: NativeMatrix, share: number): Promise<NativeMatrix>;
   /** `drift` [m, d] with singular values above the largest of `original` compressed (PRUNE). */
   compressSingularValues(drift: NativeMatrix, original: NativeMatrix): Promise<NativeMatrix>;
-  /** [m, d], from keys [1, d] and a residual [1, m] (ROME). */
+  /** [m, d], from keys [1, d] and a residual [1, m] (ROME); along the mean key itself where no key space is given. */
   rankOneUpdate(
-    keySpace: NativeKeySpace,
+    keySpace: NativeKeySpace | null,
     meanKey: NativeMatrix,
     key: NativeMatrix,
     residual: NativeMatrix,

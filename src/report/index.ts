@@ -1,8 +1,15 @@
 export { describeChecks } from "./checks.js";
 export { describeEvaluation } from "./evaluation.js";
+export { describeEvaluationLine } from "./evaluation-line.js";
+export { describeGlue } from "./glue.js";
 export { describeLayers, type Standing, standing } from "./layers.js";
+export { describeMatrix } from "./matrix.js";
 export { describeByBatch, describeMetrics } from "./metrics.js";
 export { describeListedMoments } from "./moments.js";
 export { describeExamples, describeSeconds, describeSkipped, describeWeightChanges } from "./outcome.js";
 export { describePlan } from "./plan.js";
 export { figure, quoted, table } from "./table.js";
+export { caseStudyTables } from "./tables/case-study.js";
+export { curvesCsv } from "./tables/curves.js";
+export { paperTables } from "./tables/paper-tables.js";
+export { formatTables, type ReportFormat, type ReportTable, reportFormats } from "./tables/table-file.js";

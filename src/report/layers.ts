@@ -2,11 +2,15 @@ import type { LayerReport } from "../edit/report.js";
 import { figure, table } from "./table.js";
 
 /** How the preservation loss of a layer stands to its threshold. */
-export type Standing = "within" | "easing" | "pulled back" | "unbounded";
+export type Standing = "within" | "held" | "easing" | "pulled back" | "unbounded";
 
-/** Over its threshold a queue can only have grown; under it, one that is not at its floor is shrinking. */
+/**
+ * Over its threshold a queue can only have grown; under it, one that is not at its floor is shrinking. Without a queue the
+ * weight holds a loss that would be over its threshold just under it.
+ */
 export function standing({ preservationLoss, threshold, queue }: LayerReport): Standing {
-  if (threshold === null || queue === null) return "unbounded";
+  if (threshold === null) return "unbounded";
+  if (queue === null) return preservationLoss >= 0.999 * threshold ? "held" : "within";
   if (preservationLoss > threshold) return "pulled back";
   return queue > 1 ? "easing" : "within";
 }
@@ -39,6 +43,8 @@ function inWords(layer: LayerReport, nextWeight: number): string {
       return `${figure(layer.preservationLoss / layer.baseLoss)} times that of the first batch`;
     case "within":
       return "at or under its threshold";
+    case "held":
+      return `held at its threshold by the weight (least ${figure(nextWeight)})`;
     case "easing":
       return `at or under its threshold; the queue is easing off (${weights})`;
     case "pulled back":

@@ -18,8 +18,8 @@ export interface CheckpointState {
   editor: EditorState | null;
   /** sha256 of the ledger and weight files, by name. */
   files: Record<string, string>;
-  /** Valid bytes of before.jsonl, batches.jsonl and cases.jsonl. */
-  lines: { before: number; batches: number; cases: number };
+  /** Valid bytes of before.jsonl, batches.jsonl, evaluations.jsonl and cases.jsonl. */
+  lines: { before: number; batches: number; evaluations: number; cases: number };
   seconds: Seconds;
 }
 
@@ -27,14 +27,14 @@ const stateSchema = z.object({
   version: z.literal(3),
   editor: z.custom<EditorState>((value) => typeof value === "object").nullable(),
   files: z.record(z.string(), z.string().length(64)),
-  lines: z.object({ before: z.number(), batches: z.number(), cases: z.number() }),
+  lines: z.object({ before: z.number(), batches: z.number(), evaluations: z.number(), cases: z.number() }),
   seconds: z.object(Object.fromEntries(Object.keys(noSeconds).map((name) => [name, z.number()]))),
 });
 
 const begin: CheckpointState = {
   editor: null,
   files: {},
-  lines: { before: 0, batches: 0, cases: 0 },
+  lines: { before: 0, batches: 0, evaluations: 0, cases: 0 },
   seconds: noSeconds,
 };
 

@@ -7,6 +7,7 @@ import type { Fact } from "../data/records.js";
 import type { FactCheck } from "../edit/checks.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
+import type { EditingMethod } from "../edit/methods/index.js";
 import type { LayerReport } from "../edit/report.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import { LyaplockError } from "../errors.js";
@@ -40,6 +41,7 @@ export interface EditOptions extends ModelChoice, Partial<EditingSources> {
   method?: MethodChoice["method"];
   alpha?: number;
   base?: MethodChoice["base"];
+  bound?: MethodChoice["bound"];
   /** Leave out facts that cannot be edited, instead of refusing all. */
   skipBad?: boolean;
 }
@@ -82,7 +84,7 @@ export async function editModel(
   const places = await checkPlaces(options);
   const model = await openModel(options, events, signal);
   try {
-    const { checks, unreadable, hyperparameters, contextTemplates } = await readAndCheck(
+    const { checks, unreadable, hyperparameters, method, contextTemplates } = await readAndCheck(
       model,
       options,
       events,
@@ -94,7 +96,6 @@ export async function editModel(
 
     const sources = completeSources(options);
     const moments = await chooseSecondMoments(model, hyperparameters.layers, sources, events, signal);
-    const method = chooseMethod({ ...options, method: options.method ?? "lyaplock" }, hyperparameters);
     using editor = await SequentialEditor.create(model, {
       method,
       moments,
@@ -118,7 +119,7 @@ export async function editModel(
       layers,
     });
     const record = await write(model, editor, edits, places, options.dtype);
-    return { ...places, record, examples: shown.map((fact, i) => exampleOf(fact, was[i]!, now[i]!)) };
+    return { ...places, record, examples: shown.facts.map((fact, i) => exampleOf(fact, was[i]!, now[i]!)) };
   } finally {
     model.dispose();
   }
@@ -182,17 +183,21 @@ async function readAndCheck(
   options: EditOptions,
   events: RunEvents,
   signal?: AbortSignal,
-): Promise<CheckedFacts & { hyperparameters: Hyperparameters; contextTemplates: ContextTemplates }> {
+): Promise<
+  CheckedFacts & { hyperparameters: Hyperparameters; method: EditingMethod; contextTemplates: ContextTemplates }
+> {
   const unreadable: SkippedFact[] = [];
   const onUnreadable = ({ index, code, message }: UnreadableFact) =>
     unreadable.push({ caseId: index, problems: [{ code, message }] });
   const facts = await readFacts(options.facts, { signal, onUnreadable });
   const sources = completeSources(options);
-  const hyperparameters = await chooseHyperparameters(model, sources, options.method ?? "lyaplock");
-  const contextTemplates = await chooseContextTemplates(model, sources, signal);
+  const choice = { ...options, method: options.method ?? "lyaplock" };
+  const hyperparameters = await chooseHyperparameters(model, sources, choice.method);
+  const method = chooseMethod(choice, hyperparameters);
+  const contextTemplates = await chooseContextTemplates(model, sources, method, signal);
   // One group: in a list that someone wrote by hand, two facts that contradict each other are a mistake wherever they stand.
   const checks = await checkInGroups(model, facts, contextTemplates, facts.length, events, signal);
-  return { checks, unreadable, hyperparameters, contextTemplates };
+  return { checks, unreadable, hyperparameters, method, contextTemplates };
 }
 
 async function editAll(

@@ -4,6 +4,7 @@ import { readJsonFile } from "../base/json-file.js";
 import { cachedSecondMoments, readSecondMoments } from "../data/second-moments-files.js";
 import { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "../edit/context-templates.js";
 import { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "../edit/hyperparameters.js";
+import type { EditingMethod } from "../edit/methods/index.js";
 import type { SecondMoments } from "../edit/second-moments.js";
 import { LyaplockError } from "../errors.js";
 import { type BuiltinFiles, type BuiltinModel, builtinFiles } from "../model/builtin.js";
@@ -48,10 +49,11 @@ export async function chooseHyperparameters(
 export async function chooseContextTemplates(
   model: LanguageModel,
   sources: EditingSources,
+  { sampleContextTemplates = generateContextTemplates }: EditingMethod,
   signal?: AbortSignal,
 ): Promise<ContextTemplates> {
   const file = sources.contextTemplates ?? ownFiles(model)?.contextTemplates;
-  if (file === undefined) return generateContextTemplates(model, sources.seed, signal);
+  if (file === undefined) return sampleContextTemplates(model, sources.seed, signal);
   return parseContextTemplates(await readJsonFile(file, "ERR_INVALID_ARGUMENT"));
 }
 

@@ -1,5 +1,12 @@
 import type { DatasetRecord } from "../data/records.js";
-import { type CaseScores, CHUNK_CASES, type EvaluationMeasures, evaluate } from "../evaluate/index.js";
+import {
+  type CaseScores,
+  CHUNK_CASES,
+  type EvaluationMeasures,
+  evaluate,
+  type GlueOptions,
+  type KnowledgeOptions,
+} from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
 import type { RunEvents } from "./events.js";
 
@@ -32,4 +39,12 @@ export async function evaluateInChunks(
     chunk = [];
     tell(done);
   }
+}
+
+export function knowledgeProgress(of: number, events: RunEvents): NonNullable<KnowledgeOptions["onProgress"]> {
+  return ({ facts }) => events.onProgress?.({ stage: "knowledge", done: facts, of, unit: "facts" });
+}
+
+export function glueProgress(events: RunEvents): NonNullable<GlueOptions["onProgress"]> {
+  return ({ task, done, of }) => events.onProgress?.({ stage: "GLUE", detail: task, done, of, unit: "tests" });
 }

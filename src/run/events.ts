@@ -1,8 +1,9 @@
 import type { BatchReport } from "../edit/report.js";
+import type { EvaluationLine } from "./evaluation-line.js";
 
 /** How far a part of the work has come. */
 export interface Progress {
-  /** "second moments", "checks", "metrics before", "editing", "metrics after". */
+  /** "second moments", "checks", "metrics before", "editing", "GLUE", "metrics after". */
   stage: string;
   /** Inside the stage: "batch 3 of 10: values". */
   detail?: string;
@@ -20,4 +21,6 @@ export interface RunEvents {
   onNote?(text: string): void;
   /** A batch is in the weights and on the disk. */
   onBatch?(report: BatchReport): void;
+  /** Something was measured during a run, and is on the disk. */
+  onEvaluation?(line: EvaluationLine): void;
 }

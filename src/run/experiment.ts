@@ -3,6 +3,7 @@ import { writeJson } from "../base/files.js";
 import { readJsonFile } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
 import { readEditRecord } from "./edited-model.js";
+import { type EvaluationLine, readEvaluations } from "./evaluation-line.js";
 import type { RunEvents } from "./events.js";
 import { type Example, readExamples } from "./examples.js";
 import { completeFromRecord, completeRequest, type ExperimentOptions } from "./request.js";
@@ -20,6 +21,8 @@ export interface ExperimentResult {
   /** The run was finished before, and nothing was done. */
   alreadyFinished: boolean;
   summary: Summary;
+  /** What was measured during the run, in order. */
+  evaluations: EvaluationLine[];
   weightChanges: WeightChange[];
   examples: Example[];
   /** What was asked, and which facts were skipped. */
@@ -122,6 +125,7 @@ async function readResult(directory: RunDirectory, alreadyFinished: boolean): Pr
     directory: directory.path,
     alreadyFinished,
     summary: (await readJsonFile(directory.summary, "ERR_RUN_DIRECTORY")) as Summary,
+    evaluations: await readEvaluations(directory.evaluations),
     weightChanges: (await readEditRecord(directory.model))?.weightChanges ?? [],
     examples: await readExamples(directory.examples),
     record: await readRunRecord(directory.record),

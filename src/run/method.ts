@@ -11,6 +11,8 @@ const byName = {
   rect: methods.rect,
   prune: methods.prune,
   emmet: methods.emmet,
+  rome: methods.rome,
+  ft: methods.fineTuning,
 };
 
 export type MethodName = keyof typeof byName;
@@ -22,6 +24,7 @@ export interface MethodChoice {
   /** Of LyapLock alone, and so are the others. */
   alpha?: number | null | undefined;
   base?: LyapLockOptions["base"] | null;
+  bound?: LyapLockOptions["bound"] | null;
 }
 
 /** The paper's default. */
@@ -32,11 +35,15 @@ const usualAlpha = 60;
  *
  * @throws ERR_INVALID_ARGUMENT for an option of another method
  */
-export function chooseMethod({ method, alpha, base }: MethodChoice, hyperparameters: Hyperparameters): EditingMethod {
+export function chooseMethod(
+  { method, alpha, base, bound }: MethodChoice,
+  hyperparameters: Hyperparameters,
+): EditingMethod {
   if (method === "lyaplock") {
-    return methods.lyaplock({ alpha: alpha ?? hyperparameters.alpha ?? usualAlpha, base: base ?? undefined });
+    const usual = hyperparameters.alpha ?? usualAlpha;
+    return methods.lyaplock({ alpha: alpha ?? usual, base: base ?? undefined, bound: bound ?? undefined });
   }
-  for (const [name, value] of Object.entries({ alpha, base })) {
+  for (const [name, value] of Object.entries({ alpha, base, bound })) {
     if (value === null || value === undefined) continue;
     throw new LyaplockError("ERR_INVALID_ARGUMENT", `${method} has no ${name}; only lyaplock has`);
   }

@@ -1,5 +1,10 @@
+import { readFile } from "node:fs/promises";
+import { contentHash } from "../base/content-hash.js";
+import { named } from "../base/files.js";
 import { type Dataset, openDataset } from "../data/datasets.js";
-import type { DatasetRecord } from "../data/records.js";
+import { type GlueTests, glueHash, readGlue } from "../data/glue.js";
+import { knowledgeHash, readKnowledge } from "../data/knowledge.js";
+import type { DatasetRecord, KnownFact } from "../data/records.js";
 import { hashReferenceTexts, readReferenceTexts } from "../data/reference-texts.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
@@ -13,6 +18,7 @@ import {
 } from "./editing-inputs.js";
 import { currentEnvironment } from "./environment.js";
 import type { RunEvents } from "./events.js";
+import { chooseCaseStudy, type ExampleSet } from "./examples.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
 import { chooseMethod, methodRecord } from "./method.js";
 import { openModel } from "./open-model.js";
@@ -28,10 +34,22 @@ export interface RunInputs {
   editor: SequentialEditor;
   /** The records to edit, in order. */
   records: DatasetRecord[];
+  measured: MeasuredTexts;
+  /** Null unless asked for. */
+  caseStudy: ExampleSet | null;
   /** What they are evaluated on. */
   measures: EvaluationMeasures;
   record: RunRecord;
   dispose(): void;
+}
+
+/** What is put to the model during a run; null for what is not. */
+export interface MeasuredTexts {
+  glue: GlueTests | null;
+  /** A text for perplexity. */
+  text: string | null;
+  /** Facts that are not edited. */
+  knowledge: KnownFact[] | null;
 }
 
 /**
@@ -46,6 +64,7 @@ export async function prepareRun(
   signal?: AbortSignal,
 ): Promise<RunInputs> {
   const dataset = openDataset(request.dataset);
+  const measured = await readMeasured(request, signal);
   const model = await openModel(request, events, signal);
   try {
     const hyperparameters = await chooseHyperparameters(model, request, request.method);
@@ -53,13 +72,15 @@ export async function prepareRun(
     const contextTemplates =
       recorded !== undefined && request.contextTemplates === null
         ? recorded.contextTemplates
-        : await chooseContextTemplates(model, request, signal);
+        : await chooseContextTemplates(model, request, method, signal);
 
     const { records, skipped, read } = await readRecords(model, dataset, request, contextTemplates, events, signal);
     refuseBadFacts(skipped, records.length, request.skipBad);
     if (request.edits !== null && read < request.edits) {
       events.onNote?.(`The dataset has ${read} records, fewer than the ${request.edits} that --edits asks for.`);
     }
+
+    const caseStudy = request.caseStudy === null ? null : chooseCaseStudy(records, request.caseStudy, request.seed);
 
     const record: RunRecord = {
       asked: { ...request, model: model.source },
@@ -70,6 +91,9 @@ export async function prepareRun(
       contextTemplates,
       ...(request.consistency === null ? {} : { references: await hashReferenceTexts(request.consistency) }),
       secondMoments: await hashSecondMoments(model, hyperparameters.layers, request),
+      glue: request.glue === null ? null : await glueHash(request.glue),
+      perplexity: request.perplexity === null ? null : await contentHash([request.perplexity]),
+      knowledge: request.knowledge === null ? null : await knowledgeHash(request.knowledge),
       seed: request.seed,
       skipped,
       environment: await currentEnvironment(),
@@ -93,19 +117,32 @@ export async function prepareRun(
       editor.dispose();
       model.dispose();
     };
-    return { model, editor, records, measures: await chooseMeasures(request, signal), record, dispose };
+    const measures = await chooseMeasures(request, signal);
+    return { model, editor, records, measured, caseStudy, measures, record, dispose };
   } catch (error) {
     model.dispose();
     throw error;
   }
 }
 
+async function readMeasured({ glue, perplexity, knowledge }: RunRequest, signal?: AbortSignal): Promise<MeasuredTexts> {
+  return {
+    glue: glue === null ? null : await readGlue(glue, { signal }),
+    text: perplexity === null ? null : await named("read", perplexity, () => readFile(perplexity, "utf8")),
+    knowledge: knowledge === null ? null : await readKnowledge(knowledge, signal),
+  };
+}
+
 /** What a run or an evaluation is asked to measure beyond what every record is asked. */
 export async function chooseMeasures(
-  { fluency, consistency }: { fluency: boolean; consistency: string | null },
+  { fluency, consistency, publishedZsre }: Pick<RunRequest, "fluency" | "consistency" | "publishedZsre">,
   signal?: AbortSignal,
 ): Promise<EvaluationMeasures> {
-  return { fluency, references: consistency === null ? undefined : await readReferenceTexts(consistency, { signal }) };
+  return {
+    fluency,
+    references: consistency === null ? undefined : await readReferenceTexts(consistency, { signal }),
+    compatibility: { doubleSpace: publishedZsre, bosInAnswers: publishedZsre },
+  };
 }
 
 /** The records of the dataset that are to be edited, those that cannot be edited apart. */

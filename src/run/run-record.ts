@@ -19,6 +19,10 @@ export interface RunRecord {
   contextTemplates: ContextTemplates;
   /** Hash of the texts, or of the files of second moments. */
   secondMoments: string;
+  /** Hashes of what is measured during the run; null for what is not. */
+  glue: string | null;
+  perplexity: string | null;
+  knowledge: string | null;
   /** Hash of the reference texts, where generated ones are compared with some. */
   references?: string;
   seed: number;
@@ -64,6 +68,9 @@ export function refuseOtherContent(recorded: RunRecord, now: RunRecord): void {
     { name: "context templates", recorded: recorded.contextTemplates, now: now.contextTemplates },
     { name: "content of --consistency", recorded: recorded.references, now: now.references },
     { name: "content of --moments or --text", recorded: recorded.secondMoments, now: now.secondMoments },
+    { name: "content of --glue", recorded: recorded.glue, now: now.glue },
+    { name: "content of --perplexity", recorded: recorded.perplexity, now: now.perplexity },
+    { name: "content of --knowledge", recorded: recorded.knowledge, now: now.knowledge },
   ]);
 }
 

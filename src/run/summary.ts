@@ -1,5 +1,15 @@
 import type { LayerReport } from "../edit/report.js";
-import { type BatchMetrics, type CaseScores, type Metrics, summarize, summarizeByBatch } from "../evaluate/index.js";
+import {
+  type BatchMetrics,
+  type CaseScores,
+  type GlueScores,
+  type Knowledge,
+  type Metrics,
+  type Perplexity,
+  summarize,
+  summarizeByBatch,
+} from "../evaluate/index.js";
+import type { EvaluationLine } from "./evaluation-line.js";
 import type { Seconds } from "./seconds.js";
 
 /** Content of summary.json. */
@@ -9,8 +19,12 @@ export interface Summary {
   /** Of the unedited model, on the same facts; null unless asked for. */
   before: Metrics | null;
   after: Metrics;
-  /** The same by batches of edits, oldest first. */
+  /** That by batches of edits, oldest first. */
   byBatch: BatchMetrics[];
+  /** Of the edited model; null unless asked for. */
+  glue: GlueScores | null;
+  perplexity: Perplexity | null;
+  knowledge: Knowledge | null;
   seconds: Seconds;
   /** After the last batch. */
   layers: LayerReport[];
@@ -55,4 +69,17 @@ function casesAfter(lines: readonly CaseLine[]): CaseScores[] {
 
 function withId(caseId: number, scores: RecordedScores): CaseScores {
   return { caseId, ...scores } as CaseScores;
+}
+
+/** What was measured, without when. */
+export function glueOf(line: (EvaluationLine & { kind: "glue" }) | undefined): GlueScores | null {
+  return line === undefined ? null : { f1: line.f1, f1New: line.f1New, tasks: line.tasks };
+}
+
+export function perplexityOf(line: (EvaluationLine & { kind: "perplexity" }) | undefined): Perplexity | null {
+  return line === undefined ? null : { perplexity: line.perplexity, predicted: line.predicted, window: line.window };
+}
+
+export function knowledgeOf(line: (EvaluationLine & { kind: "knowledge" }) | undefined): Knowledge | null {
+  return line === undefined ? null : { accuracy: line.accuracy, relations: line.relations };
 }

@@ -105,7 +105,7 @@ it("lyaplock eval measures ZsRE, and on request as it was published", async () =
   const file = join(directory, "reference-zsre.json");
   await writeFile(file, JSON.stringify(records));
   const args = ["eval", ...model, "--dataset", `zsre:${file}`];
-  const published = (await lyaplockJson<EvaluationResult>([...args, "--as-published"])).metrics!;
+  const published = (await lyaplockJson<EvaluationResult>([...args, "--published-zsre"])).metrics!;
   expect(published.efficacy.mean).toBeCloseTo(summary.pre_rewrite_acc![0], 2);
   expect(published.generalization.mean).toBeCloseTo(summary.pre_paraphrase_acc![0], 2);
   expect(published.specificity.mean).toBeCloseTo(summary.pre_neighborhood_acc![0], 2);

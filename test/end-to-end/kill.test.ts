@@ -2,6 +2,7 @@ import { type FSWatcher, watch } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { glueDirectory } from "../support/glue.js";
 import { officialJson } from "../support/official.js";
 import { makeTemporaryDirectory } from "../support/temporary.js";
 import { lyaplockJson, type Started, start } from "./command.js";
@@ -15,7 +16,10 @@ const args = await arguments_();
 async function arguments_(): Promise<string[]> {
   const dataset = await writeDataset(family, join(directory, "dataset.json"), 70); // three chunks of evaluation
   const more = ["--dataset", `counterfact:${dataset}`, "--batch", "10", "--metrics-before", "--skip-bad"];
-  return ["run", ...(await editingArguments(family, directory)), ...more];
+  const text = join(directory, "text.txt");
+  await writeFile(text, officialJson<string[]>(family, "statistics", "texts.json").slice(0, 20).join("\n"));
+  const measured = ["--glue", glueDirectory, "--perplexity", text, "--glue-every", "25", "--eval-every", "20"];
+  return ["run", ...(await editingArguments(family, directory)), ...more, ...measured];
 }
 
 /** A run that nobody disturbed. */
@@ -51,7 +55,7 @@ async function placeOf(out: string): Promise<string> {
   if (!files.includes("checkpoint")) return "beginning";
   const text = await readFile(join(out, "checkpoint", "state.json"), "utf8").catch(() => undefined);
   const state = text === undefined ? undefined : JSON.parse(text);
-  if (!state?.editor) return "metrics before";
+  if (!state?.editor) return state?.lines.evaluations > 0 ? "GLUE" : "metrics before";
   if (state.editor.edits < JSON.parse(await readFile(join(out, "run.json"), "utf8")).dataset.facts) return "editing";
   return files.includes("model") ? "metrics after" : "saving";
 }
@@ -61,6 +65,22 @@ async function finishAndCompare(out: string): Promise<void> {
   await lyaplockJson([...args, "--out", out, "--resume"]);
   expect(await lastingContent(out)).toEqual(await undisturbed);
 }
+
+it("everything that was asked for is measured", async () => {
+  const { evaluations } = (await undisturbed) as { evaluations: { edits: number; kind: string }[] };
+  const metrics = [20, 40, 60].map((edits) => `${edits} metrics`);
+  const due = [0, 30, 50, 70].flatMap((edits) => [`${edits} glue`, `${edits} perplexity`]);
+  expect(evaluations.map(({ edits, kind }) => `${edits} ${kind}`)).toEqual([
+    ...due.slice(0, 2),
+    metrics[0],
+    ...due.slice(2, 4),
+    metrics[1],
+    ...due.slice(4, 6),
+    metrics[2],
+    ...due.slice(6, 8),
+    "70 metrics",
+  ]);
+});
 
 describe("a run killed with SIGKILL and resumed ends like one that was not", () => {
   // Files change between any two steps that matter, so the n-th change is where the n-th step begins or ends.
@@ -83,7 +103,7 @@ describe("a run killed with SIGKILL and resumed ends like one that was not", () 
     await finishAndCompare(out);
   });
 
-  const stages = ["checks", "metrics before", "editing", "metrics after"];
+  const stages = ["checks", "metrics before", "GLUE", "editing", "metrics after 20", "metrics after"];
   it.each(stages)("killed during %s, at seeded moments", async (stage) => {
     const next = random(stage.length);
     const out = join(directory, `stage-${stages.indexOf(stage)}`);

@@ -5,10 +5,15 @@ import { join } from "node:path";
 export async function lastingContent(directory: string): Promise<Record<string, unknown>> {
   const text = (name: string) => readFile(join(directory, name), "utf8");
   const batches = (await text("batches.jsonl")).trimEnd().split("\n");
+  const evaluations = (await text("evaluations.jsonl")).split("\n").filter((line) => line !== "");
   const { seconds: _, ...summary } = JSON.parse(await text("summary.json"));
   return {
     batches: batches.map((line) => {
       const { seconds: _seconds, residentBytes: _resident, ...lasting } = JSON.parse(line);
+      return lasting;
+    }),
+    evaluations: evaluations.map((line) => {
+      const { seconds: _seconds, ...lasting } = JSON.parse(line);
       return lasting;
     }),
     cases: await text("cases.jsonl"),

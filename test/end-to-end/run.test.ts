@@ -30,8 +30,8 @@ async function lines(name: string): Promise<Record<string, never>[]> {
 
 describe("a run directory", () => {
   it("holds what the architecture says, and no half-written file", async () => {
-    const names = ["batches.jsonl", "cases.jsonl", "checkpoint", "examples.json", "model", "run.json", "summary.json"];
-    expect((await readdir(out)).sort()).toEqual(names);
+    const lines = ["batches.jsonl", "cases.jsonl", "checkpoint", "evaluations.jsonl"];
+    expect((await readdir(out)).sort()).toEqual([...lines, "examples.json", "model", "run.json", "summary.json"]);
     expect((await readdir(join(out, "checkpoint"))).sort()).toEqual([
       "before.jsonl",
       "ledger-000001.safetensors",
@@ -82,13 +82,16 @@ describe("a run directory", () => {
 
   it("has the numbers of the published implementation in its summary", async () => {
     const summary = await json("summary.json");
-    expect(Object.keys(summary)).toEqual(["method", "edits", "before", "after", "byBatch", "seconds", "layers"]);
+    const measured = ["before", "after", "byBatch", "glue", "perplexity", "knowledge"];
+    expect(Object.keys(summary)).toEqual(["method", "edits", ...measured, "seconds", "layers"]);
     // test/fixtures/official/README.md: rewrite success 0 → 58 %, and a·Z after batch 3.
     expect(summary).toMatchObject({
       method: "lyaplock",
       edits: 12,
       before: { efficacy: { mean: 0, count: 12 } },
       after: { efficacy: { mean: expect.closeTo(58.33, 2), count: 12 } },
+      glue: null,
+      perplexity: null,
     });
     const queues = (summary.layers as { queue: number }[]).map(({ queue }) => Number(queue.toFixed(2)));
     expect(queues).toEqual([2.32, 2.5, 2.78]);

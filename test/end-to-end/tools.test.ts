@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { GlueEvaluation } from "../../src/evaluate/index.js";
 import type { RunPlan } from "../../src/run/plan.js";
+import { glueDirectory } from "../support/glue.js";
 import { FAMILIES, type Family, officialPath } from "../support/official.js";
 import { temporaryDirectory } from "../support/temporary.js";
 import { lyaplock, lyaplockJson } from "./command.js";
@@ -78,6 +80,18 @@ describe.each(FAMILIES)("%s", (family) => {
     expect(found.text.perplexity).toBeGreaterThan(1);
     expect(found.metrics).toBeUndefined();
     expect((await lyaplock(args)).stdout).toContain(`perplexity ${found.text.perplexity.toFixed(3)} over 96 tokens`);
+  });
+
+  it("lyaplock eval puts the tasks of GLUE", async () => {
+    const args = ["eval", ...model(family), "--glue", glueDirectory];
+    const { glue } = await lyaplockJson<{ glue: GlueEvaluation }>(args);
+    expect(glue.tests.mmlu.map(({ index }) => index)).toEqual([10, 11, 12, 13]);
+    const { stdout } = await lyaplock(args);
+    const { invalid, f1New } = glue.tasks.cola;
+    expect(stdout).toMatch(new RegExp(`^CoLA +\\d +\\d +${invalid} +4 .* ${f1New.toFixed(3)} `, "m"));
+    expect(stdout).toMatch(new RegExp(`^mean +${glue.f1.toFixed(3)} +${glue.f1New.toFixed(3)}$`, "m"));
+    const published = await lyaplockJson<{ glue: GlueEvaluation }>([...args, "--published-rte-labels"]);
+    expect(published.glue.tests.rte[0]!.label).toBe(1 - glue.tests.rte[0]!.label);
   });
 
   it("lyaplock generate prints what it says with --json", async () => {

@@ -43,6 +43,7 @@ describe("a directory of reference texts", () => {
     ["attribute_snippets.json", '[{"relation_id": "P1", "samples": []}]', "element 0"],
     ["attribute_snippets.json", "{}", "not an array"],
     ["tfidf_vocab.json", '{"word": -1}', "word"],
+    ["tfidf_vocab.json", "[]", "object"],
     ["tfidf_vocab.json", `{"word": ${idf.length}}`, `${idf.length} numbers`],
     ["idf.npy", npy("<f4", [2], Float32Array.of(1, 2)), "<f4"],
     ["idf.npy", npy("<f8", [3], Float64Array.of(1, 2)), "16 bytes"],

@@ -61,6 +61,7 @@ async function firstGradient(
   };
   const options = {
     layer: 1,
+    place: "block" as const,
     steps: 2,
     learningRate: 0.1,
     weightDecay: 0,

@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { QueryList } from "../../src/evaluate/queries.js";
 import { tidyGeneratedText } from "../../src/model/generated-text.js";
-import { drawTokens, type GenerationOptions } from "../../src/model/generation.js";
+import { drawAll, drawTokens, type GenerationOptions } from "../../src/model/generation.js";
 import { IncrementalDecoder } from "../../src/model/incremental-decoder.js";
 import type { LanguageModel } from "../../src/model/language-model.js";
+import { packTokens } from "../../src/model/token-batch.js";
 import type { NativeGeneration, NativeModel } from "../../src/native/addon.js";
 import { addon, call } from "../../src/native/index.js";
+import { expectWithin, relativeError } from "../support/close.js";
 import { expectRejection } from "../support/errors.js";
 import { tinyModel } from "../support/model.js";
 import { FAMILIES } from "../support/official.js";
@@ -126,7 +129,7 @@ describe("a step", () => {
     const begin = () => {
       const ids = model.encodePrompt(PROMPTS[0]!);
       const batch = { tokens: Int32Array.from(ids), offsets: Int32Array.of(0, ids.length) };
-      return model.native.beginGeneration(batch, { maxLength: 20, topK: 20, seed: 5 });
+      return model.native.beginGeneration(batch, { lengths: Int32Array.of(20), topK: 20, seed: 5 });
     };
     const tokens = async (generation: NativeGeneration, cancelled: number) => {
       const drawn: number[] = [];
@@ -143,6 +146,76 @@ describe("a step", () => {
     const expected = await tokens(begin(), -1);
     expect(await tokens(begin(), 0)).toEqual(expected);
     expect(await tokens(begin(), 4)).toEqual(expected);
+  });
+});
+
+describe.each(FAMILIES)("a generation of a %s", (family) => {
+  const begin = (model: LanguageModel, sequences: number[][], lengths: number[]) =>
+    model.native.beginGeneration(packTokens(sequences), { lengths: Int32Array.from(lengths), topK: 1, seed: 0 });
+
+  it("gives every sequence its own length", async () => {
+    const model = await tinyModel(family);
+    const prompts = PROMPTS.map((prompt) => model.encodePrompt(prompt));
+    const lengths = prompts.map(({ length }, i) => length + [3, 0, 5][i]!);
+    const generation = begin(model, prompts, lengths);
+    const texts = prompts.map((ids) => [...ids]);
+    for await (const drawn of drawAll(generation))
+      for (const { sequence, token } of drawn) texts[sequence]!.push(token);
+    generation.dispose();
+    expect(texts.map(({ length }) => length)).toEqual(lengths);
+    for (const [i, ids] of texts.entries()) {
+      const said = model.tokenizer.decodeText(ids.slice(prompts[i]!.length));
+      expect(said).toBe(await greedily(model, PROMPTS[i]!, lengths[i]!));
+    }
+  });
+
+  it("rates other texts behind its sequences as whole texts are scored, and draws what it would have drawn", async () => {
+    const model = await tinyModel(family);
+    const prompts = PROMPTS.map((prompt) => model.encodePrompt(prompt));
+    const lengths = prompts.map(({ length }) => length + 4);
+    const [undisturbed, generation] = [begin(model, prompts, lengths), begin(model, prompts, lengths)];
+    const drawn: number[] = [];
+    for await (const tokens of drawAll(undisturbed)) drawn.push(...tokens.map(({ token }) => token));
+
+    const soFar = prompts.map((ids) => [...ids]);
+    const rated = async () => {
+      const after = [2, 0, 0, 1];
+      const others = [[5], [6, 7, 8], [6], [900, 3]];
+      const losses = await call(() => generation.rate(packTokens(others), Int32Array.from(after)));
+      const queries = new QueryList();
+      for (const [c, sequence] of after.entries()) queries.add(soFar[sequence]!, others[c]!);
+      const { batch, rows, targets } = queries.pack();
+      const scores = await call(() => model.native.score(batch, rows, targets));
+      expectWithin(relativeError(losses, scores.losses), 1e-5);
+    };
+    await rated(); // before the prompts were read
+    const again: number[] = [];
+    for await (const tokens of drawAll(generation)) {
+      again.push(...tokens.map(({ token }) => token));
+      for (const { sequence, token } of tokens) soFar[sequence]!.push(token);
+      if (again.length === 6) await rated();
+    }
+    expect(again).toEqual(drawn);
+    undisturbed.dispose();
+    generation.dispose();
+  });
+
+  it("refuses to rate what it cannot", async () => {
+    const model = await tinyModel(family);
+    const [long, short] = [new Array<number>(250).fill(5), [5, 6]];
+    const generation = begin(model, [long, short], [254, 2]);
+    const rate = (tokens: number[], after: number[]) =>
+      call(() => generation.rate(packTokens([tokens]), Int32Array.from(after)));
+    await expectRejection(rate([5, 5, 5, 5, 5, 5, 5], [0]), "ERR_INVALID_ARGUMENT", "257", "256");
+    await expectRejection(rate([5], [1]), "ERR_INVALID_ARGUMENT", "Sequence 1", "2 tokens");
+    await expectRejection(rate([5], [2]), "ERR_INVALID_ARGUMENT", "sequence 2");
+    await expectRejection(rate([5], [-1]), "ERR_INVALID_ARGUMENT", "sequence -1");
+    await expectRejection(rate([1000], [0]), "ERR_INVALID_ARGUMENT", "vocabulary");
+    await expectRejection(rate([5], [0, 0]), "ERR_SHAPE", "2 sequences");
+    expect(await rate([5, 5, 5, 5, 5, 5], [0])).toHaveLength(6);
+    expect(() => begin(model, [short], [3, 3])).toThrow("2 lengths");
+    expect(() => begin(model, [short], [-1])).toThrow("negative");
+    generation.dispose();
   });
 });
 

@@ -59,3 +59,20 @@ BACKEND_TEST("clamp_row_norms scales back the named rows that are too long") {
     CHECK_CLOSE(placed.read(), expected, 1e-6, 1e-30);
   }
 }
+
+BACKEND_TEST("clamp_around leaves no element farther than the radius from its center") {
+  Random random(83);
+  for (const auto& [rows, cols] : edge_shapes) {
+    const Array center = random.array(rows, cols);
+    Array x = random.array(rows, cols);
+    Array expected = x;
+    for (std::size_t i = 0; i < x.values.size(); ++i)
+      expected.values[i] = std::clamp(x.values[i], center.values[i] - 0.25, center.values[i] + 0.25);
+    Placed<float> placed(on, x, 2);
+    on.clamp_around(Placed<float>(on, center, 1), 0.25F, placed);
+    CHECK_CLOSE(placed.read(), expected, 0.0, 1e-7);
+  }
+  Placed<float> not_a_number(on, Array(1, 1, NAN));
+  on.clamp_around(Placed<float>(on, Array(1, 1)), 1.0F, not_a_number);
+  CHECK(std::isnan(not_a_number.read()(0, 0)));
+}

@@ -24,6 +24,8 @@ describe("standing", () => {
     ["pulled back", over],
     ["easing", easing],
     ["unbounded", { ...base, threshold: null, queue: null }],
+    ["within", { ...base, queue: null }],
+    ["held", { ...base, queue: null, preservationLoss: 0.9996 * base.threshold, weight: 1300 }],
   ])("is %s", (expected, layer) => {
     expect(standing(layer)).toBe(expected);
   });
@@ -40,6 +42,13 @@ describe("describeLayers", () => {
     const text = describeLayers([{ ...base, threshold: null, queue: null }], 1000);
     expect(text).toContain("25 times that of the first batch");
     expect(text).toContain("nothing bounds the loss");
+  });
+
+  it("says that a loss is held where it is bounded after each batch", () => {
+    const held = { ...base, queue: null, preservationLoss: base.threshold, weight: 1300 };
+    const text = describeLayers([{ ...base, queue: null }, held], 1000);
+    expect(text).toContain("held at its threshold by the weight (least 1000)");
+    expect(text).toContain("every layer ended at or under its threshold");
   });
 
   it("says which layers ended over it and that the weight rises", () => {

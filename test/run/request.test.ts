@@ -10,6 +10,7 @@ describe("completeRequest", () => {
       model: resolve("models/m"),
       applyDelta: null,
       base: null,
+      bound: null,
       removeDelta: null,
       weights: "f32",
       dataset: `counterfact:${resolve("data/c.json")}`,
@@ -28,9 +29,19 @@ describe("completeRequest", () => {
       metricsBefore: false,
       fluency: false,
       consistency: null,
+      caseStudy: null,
+      knowledge: null,
+      publishedZsre: false,
       skipBad: false,
       dtype: "as-is",
+      glue: null,
+      publishedRteLabels: false,
+      perplexity: null,
+      glueEvery: 1000,
+      evalEvery: null,
     });
+    const measured = completeRequest({ ...asked, glue: "data/glue", perplexity: "data/text.txt" });
+    expect(measured).toMatchObject({ glue: resolve("data/glue"), perplexity: resolve("data/text.txt") });
     expect(completeRequest({ ...asked, applyDelta: ["a", "b"] }).applyDelta).toEqual([resolve("a"), resolve("b")]);
   });
 

@@ -49,7 +49,7 @@ describe("RunDirectory.occupy", () => {
 });
 
 describe("RunDirectory.clear", () => {
-  const files = ["run.json", "summary.json", "batches.jsonl", "cases.jsonl", "examples.json"];
+  const files = ["run.json", "summary.json", "batches.jsonl", "evaluations.jsonl", "cases.jsonl", "examples.json"];
 
   it("removes a run", async () => {
     await put(...files);
@@ -62,7 +62,7 @@ describe("RunDirectory.clear", () => {
   it("touches nothing where there is a file that is not of the run", async () => {
     await put(...files, "notes.txt");
     await expect(run.clear()).rejects.toMatchObject({ message: expect.stringContaining("notes.txt") });
-    expect(await readdir(run.path)).toHaveLength(6);
+    expect(await readdir(run.path)).toHaveLength(files.length + 1);
   });
 
   it("refuses a directory that holds no run", async () => {

@@ -6,7 +6,7 @@ import { readTensors, turned } from "./tensors.js";
 
 export const EDITED_LAYERS = [2, 3, 4];
 
-type ReferenceMethod = "lyaplock" | "memit" | "memit_seq" | "memit_rect" | "memit_prune" | "alphaedit" | "rome";
+type ReferenceMethod = "lyaplock" | "memit" | "memit_seq" | "memit_rect" | "memit_prune" | "alphaedit" | "rome" | "ft";
 
 interface ReferenceHyperparameters {
   mom2_update_weight: number;
@@ -32,7 +32,7 @@ export async function referenceLayer(family: Family, layer: number) {
 }
 
 /** The batches of one run, with `Expected` for what its JSON file says of a layer. */
-export async function referenceRun<Expected>(family: Family, method: Exclude<ReferenceMethod, "rome">) {
+export async function referenceRun<Expected>(family: Family, method: Exclude<ReferenceMethod, "rome" | "ft">) {
   const tensors = await readTensors(officialPath(family, "expected", `${method}.safetensors`));
   const { batches } = officialJson<{ batches: { batch: number; layers: Record<string, Expected> }[] }>(
     family,

@@ -124,6 +124,7 @@ class CpuBackend final : public Backend {
   void adam_update(const Adam& adam, std::span<const std::int32_t> rows, ConstMatrixView<float> gradient,
                    MatrixView<float> first_moment, MatrixView<float> second_moment, MatrixView<float> x) override;
   void clamp_row_norms(std::span<const std::int32_t> rows, ConstMatrixView<float> limits, MatrixView<float> x) override;
+  void clamp_around(ConstMatrixView<float> center, float radius, MatrixView<float> x) override;
 
  private:
   ThreadPool pool_;

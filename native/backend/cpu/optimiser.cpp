@@ -44,6 +44,14 @@ LYAPLOCK_VECTORISED void clamp_row(std::size_t m, float limit, float* x) {
   for (std::size_t j = 0; j < m; ++j) x[j] *= scale;
 }
 
+LYAPLOCK_VECTORISED void clamp_elements(std::size_t n, float radius, const float* LYAPLOCK_RESTRICT center,
+                                        float* LYAPLOCK_RESTRICT x) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const float low = center[i] - radius, high = center[i] + radius;
+    x[i] = x[i] < low ? low : x[i] > high ? high : x[i];
+  }
+}
+
 }  // namespace
 
 void CpuBackend::adam_update(const Adam& adam, std::span<const std::int32_t> rows, ConstMatrixView<float> gradient,
@@ -65,6 +73,12 @@ void CpuBackend::clamp_row_norms(std::span<const std::int32_t> rows, ConstMatrix
       clamp_row(x.cols, limits(0, row), x.row(row));
     }
   });
+}
+
+void CpuBackend::clamp_around(ConstMatrixView<float> center, float radius, MatrixView<float> x) {
+  over_elements(
+      pool_, cheap_grain, [radius](std::size_t n, const float* c, float* to) { clamp_elements(n, radius, c, to); },
+      center, x);
 }
 
 }  // namespace lyaplock::cpu

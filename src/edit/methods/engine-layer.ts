@@ -45,9 +45,9 @@ export class EngineLayer implements LayerMethod {
   }
 
   async update(keys: NativeMatrix, residuals: NativeMatrix): Promise<void> {
-    const { weight } = this.weighing;
-    const { preservationLoss, updateNorm, residualNorm, solveResidual, form } = await call(() =>
-      this.editor.update(keys, residuals, weight),
+    const { weight: least, lossLimit } = this.weighing;
+    const { preservationLoss, updateNorm, residualNorm, solveResidual, form, weight } = await call(() =>
+      this.editor.update(keys, residuals, least, undefined, undefined, lossLimit),
     );
     if (this.memory === "keys") await call(() => this.editor.remember(keys));
     this.weighing = this.weighing.after(preservationLoss);

@@ -7,6 +7,7 @@ import { beginKeys } from "../keys.js";
 import type { BatchReport, LayerReport } from "../report.js";
 import type { SecondMoment } from "../second-moments.js";
 import { optimizeValues } from "../values.js";
+import { laps } from "./laps.js";
 import type { LayerContext, LayerMethod } from "./layer-method.js";
 import type {
   BatchOptions,
@@ -196,7 +197,8 @@ function ofLayer(matrices: Matrices, layer: number): Matrices {
   return Object.fromEntries(of.map(([name, matrix]) => [name.slice(prefix(layer).length), matrix]));
 }
 
-function layerContext({ model, hyperparameters, moments, ridge }: MethodContext, layer: number): LayerContext {
+/** @throws ERR_INVALID_ARGUMENT for a layer that is not there, ERR_SHAPE for a second moment of another width */
+export function layerContext({ model, hyperparameters, moments, ridge }: MethodContext, layer: number): LayerContext {
   const { feedForwardWidth, layers, width } = model.config;
   if (layer >= layers) {
     throw new LyaplockError("ERR_INVALID_ARGUMENT", `there is no layer ${layer} in ${model.name}; it has ${layers}`);
@@ -228,15 +230,4 @@ async function keySpaceOf({ covariance, factor }: SecondMoment, ridge: number): 
   } finally {
     kept.dispose();
   }
-}
-
-/** Seconds since the last call. */
-function laps(): () => number {
-  let last = performance.now();
-  return () => {
-    const now = performance.now();
-    const seconds = (now - last) / 1000;
-    last = now;
-    return seconds;
-  };
 }

@@ -12,6 +12,8 @@ export interface EditingMethod {
   readonly name: string;
   /** What was chosen, for the record of a run. */
   readonly options: MethodOptions;
+  /** Context templates for a model, where none are given. Default: as the MEMIT family samples them. */
+  sampleContextTemplates?(model: LanguageModel, seed: number, signal?: AbortSignal): Promise<ContextTemplates>;
   /** Sets to work on a model; nothing of it is changed yet. */
   begin(context: MethodContext): Promise<MethodAtWork>;
 }

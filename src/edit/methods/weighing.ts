@@ -5,8 +5,10 @@ import type { PlainData } from "./method.js";
 
 /** How much what is preserved weighs in a layer, batch by batch. */
 export interface Weighing {
-  /** μ of the next batch. */
+  /** μ of the next batch, or with a limit the least it may be. */
   readonly weight: number;
+  /** What the preservation loss may be after the next batch; left out where nothing is asked of it. */
+  readonly lossLimit?: number | undefined;
   /** What a report says of it. */
   readonly figures: Pick<LayerReport, "baseLoss" | "threshold" | "queue">;
   /** After a batch that ended with this preservation loss. */
@@ -66,6 +68,35 @@ export class QueuedWeight implements Weighing {
   restored(state: PlainData): QueuedWeight {
     const { alpha } = this.queue;
     return new QueuedWeight(this.covarianceWeight, VirtualQueue.create({ alpha }, state as unknown as QueueState));
+  }
+}
+
+/** The smallest weight from λ on that keeps the loss at or under α times that of the first batch, after every batch. */
+export class LimitedWeight implements Weighing {
+  constructor(
+    readonly weight: number,
+    private readonly alpha: number,
+    private readonly baseLoss: number | null = null,
+  ) {}
+
+  get lossLimit(): number | undefined {
+    return this.baseLoss === null ? undefined : this.alpha * this.baseLoss;
+  }
+
+  get figures() {
+    return { baseLoss: this.baseLoss ?? 0, threshold: this.lossLimit ?? null, queue: null };
+  }
+
+  after(preservationLoss: number): LimitedWeight {
+    return this.baseLoss === null ? new LimitedWeight(this.weight, this.alpha, preservationLoss) : this;
+  }
+
+  state(): PlainData {
+    return { baseLoss: this.baseLoss };
+  }
+
+  restored(state: PlainData): LimitedWeight {
+    return new LimitedWeight(this.weight, this.alpha, (state as { baseLoss: number | null }).baseLoss);
   }
 }
 
