@@ -118,6 +118,13 @@ export function shuffleOption(): Option {
   return new Option("--shuffle", "take the facts in an order drawn with --seed, in place of the file's");
 }
 
+export function publishedZsreOption(): Option {
+  return new Option(
+    "--published-zsre",
+    "score ZsRE with the accidents of the published code, which concern models with a BOS, to compare numbers",
+  );
+}
+
 export function fluencyOption(): Option {
   return new Option("--fluency", "generate text from the facts that have prompts for it, and measure it; takes long");
 }

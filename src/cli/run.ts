@@ -18,6 +18,7 @@ import {
   offsetOption,
   positiveInteger,
   publishedRteOption,
+  publishedZsreOption,
   shuffleOption,
 } from "./options.js";
 import { describeRun } from "./run-report.js";
@@ -32,6 +33,7 @@ interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   shuffle?: boolean;
   fluency?: boolean;
   consistency?: string;
+  publishedZsre?: boolean;
   metricsBefore?: boolean;
   out: string;
   resume?: boolean;
@@ -65,6 +67,7 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .option("--metrics-before", "evaluate the unedited model too")
     .addOption(fluencyOption())
     .addOption(consistencyOption())
+    .addOption(publishedZsreOption())
     .addOption(dtypeOption())
     .addOption(glueOption("measure GLUE before the first edit, during the run and after the last"))
     .addOption(publishedRteOption())

@@ -64,6 +64,7 @@ const settings = {
   metricsBefore: z.boolean().optional(),
   fluency: z.boolean().optional(),
   consistency: text.optional(),
+  publishedZsre: z.boolean().optional(),
   skipBad: z.boolean().optional(),
   dtype: z.enum(["as-is", "f32", "f16", "bf16"]).optional(),
   glue: text.optional(),

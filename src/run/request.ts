@@ -55,6 +55,8 @@ export interface ExperimentOptions {
   fluency?: boolean;
   /** A directory of reference texts, which generated ones are compared with; measures fluency too. */
   consistency?: string;
+  /** Score ZsRE with the accidents of the published code (reference, Q6 and Q7). */
+  publishedZsre?: boolean;
   /** Leave out facts that cannot be edited, instead of refusing the run. */
   skipBad?: boolean;
   /** Of the edited matrices in the saved model. */
@@ -101,6 +103,7 @@ export interface RunRequest {
   metricsBefore: boolean;
   fluency: boolean;
   consistency: string | null;
+  publishedZsre: boolean;
   skipBad: boolean;
   dtype: SaveType;
   glue: string | null;
@@ -134,6 +137,7 @@ const defaults = {
   metricsBefore: false,
   fluency: false,
   consistency: null,
+  publishedZsre: false,
   skipBad: false,
   dtype: "as-is",
   glue: null,

@@ -135,10 +135,14 @@ async function readMeasured({ glue, perplexity, knowledge }: RunRequest, signal?
 
 /** What a run or an evaluation is asked to measure beyond what every record is asked. */
 export async function chooseMeasures(
-  { fluency, consistency }: { fluency: boolean; consistency: string | null },
+  { fluency, consistency, publishedZsre }: Pick<RunRequest, "fluency" | "consistency" | "publishedZsre">,
   signal?: AbortSignal,
 ): Promise<EvaluationMeasures> {
-  return { fluency, references: consistency === null ? undefined : await readReferenceTexts(consistency, { signal }) };
+  return {
+    fluency,
+    references: consistency === null ? undefined : await readReferenceTexts(consistency, { signal }),
+    compatibility: { doubleSpace: publishedZsre, bosInAnswers: publishedZsre },
+  };
 }
 
 /** The records of the dataset that are to be edited, those that cannot be edited apart. */

@@ -66,10 +66,10 @@ export class Session {
       edits: this.inputs.records.length,
       before: metricsBefore(cases),
       after: metricsAfter(cases),
+      byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
       glue: glueOf(lastOf(evaluations.lines, "glue")),
       perplexity: perplexityOf(lastOf(evaluations.lines, "perplexity")),
       knowledge: knowledgeOf(lastOf(evaluations.lines, "knowledge")),
-      byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
       seconds: this.stopwatch.read(),
       layers,
     };

@@ -19,12 +19,12 @@ export interface Summary {
   /** Of the unedited model, on the same facts; null unless asked for. */
   before: Metrics | null;
   after: Metrics;
+  /** That by batches of edits, oldest first. */
+  byBatch: BatchMetrics[];
   /** Of the edited model; null unless asked for. */
   glue: GlueScores | null;
   perplexity: Perplexity | null;
   knowledge: Knowledge | null;
-  /** The same by batches of edits, oldest first. */
-  byBatch: BatchMetrics[];
   seconds: Seconds;
   /** After the last batch. */
   layers: LayerReport[];

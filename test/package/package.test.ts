@@ -39,6 +39,7 @@ describe("the package", () => {
       ...["hparams.json", "context_templates.json", "texts.txt", "edits.json", "knowledge.json"].map(
         (name) => `models/atlas/${name}`,
       ),
+      "models/punkt-english/model.json",
       "README.md",
       "LICENSE",
     ];
