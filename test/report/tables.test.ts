@@ -160,9 +160,9 @@ describe("the other tables", () => {
     ];
     const { rows } = tableOf(runs, "Preservation");
     expect(rows).toEqual([
-      ["m", "counterfact", "MEMIT", null, 20, 3, 2, 5, 2.5, null, null, null, null],
-      ["m", "counterfact", "PRUNE", null, 20, 3, 2, 3, 1.5, null, null, null, null],
-      ["m", "counterfact", "LyapLock", 10, 120, 3, 1, 12, 12, 10, "30–120 %", "120 %", 1],
+      ["m", "counterfact", "MEMIT", 20, 3, 2, 5, 2.5, null, null, null, null],
+      ["m", "counterfact", "PRUNE", 20, 3, 2, 3, 1.5, null, null, null, null],
+      ["m", "counterfact", "LyapLock", 120, 3, 1, 12, 12, 10, "30–120 %", "120 %", 1],
     ]);
     expect(titles([runs[1]!])).toEqual([expect.stringContaining("Preservation")]);
   });

@@ -1,7 +1,7 @@
 import type { LayerReport } from "../../edit/report.js";
 import type { RunFiles } from "../../run/index.js";
 import { figure } from "../table.js";
-import { alphaOf, byMethod, methodLabel } from "./labels.js";
+import { byMethod, labelAmong } from "./labels.js";
 import type { Cell, ReportTable } from "./table-file.js";
 
 /** Batches at the end that are looked at together. */
@@ -9,6 +9,7 @@ const LAST = 10;
 
 /** How the preservation loss of every layer ended, and how it stood to its threshold in the last batches. */
 export function preservationTable(runs: readonly RunFiles[]): ReportTable[] {
+  const label = labelAmong(runs);
   const rows = [...runs].sort(byMethod).flatMap((run) => {
     const last = run.batches.at(-1);
     const layers = run.summary?.layers ?? last?.layers ?? []; // PRUNE changes them once more after the last batch
@@ -17,8 +18,7 @@ export function preservationTable(runs: readonly RunFiles[]): ReportTable[] {
       return [
         run.record.model.name,
         run.record.dataset.name,
-        methodLabel(run),
-        alphaOf(run),
+        label(run),
         last!.edits,
         layer.layer,
         layer.baseLoss,
@@ -33,7 +33,7 @@ export function preservationTable(runs: readonly RunFiles[]): ReportTable[] {
   });
   const right = { align: "right" } as const;
   const columns = [
-    ...["model", "data set", "method", "α", "edits", "layer", "first loss", "last loss", "last / first", "threshold"],
+    ...["model", "data set", "method", "edits", "layer", "first loss", "last loss", "last / first", "threshold"],
     ...[`last ${LAST}, of threshold`, "largest, of threshold", "queue"],
   ].map((heading) => ({ heading, ...(heading.endsWith("of threshold") && right) }));
   const title = "Preservation loss of each layer after the first and the last batch, and its threshold";
