@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { describeIssues, readJsonFile } from "../base/json-file.js";
-import { lyapLockBases } from "../edit/methods/index.js";
+import { lyapLockBases, lyapLockBounds } from "../edit/methods/index.js";
 import { LyaplockError } from "../errors.js";
 import { methodNames } from "./method.js";
 import { absolutePlaces, type ExperimentOptions } from "./request.js";
@@ -79,7 +79,7 @@ const settings = {
 /** What it may say of methods that have the option; a list makes a run of each. */
 const variants = {
   alpha: oneOrMore(z.number().gte(1)).optional(),
-  bound: oneOrMore(z.enum(["average", "each-batch"])).optional(),
+  bound: oneOrMore(z.enum(lyapLockBounds)).optional(),
   base: oneOrMore(z.enum(lyapLockBases)).optional(),
 };
 

@@ -3,6 +3,7 @@ import { exists } from "../base/files.js";
 import { readJsonFile } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
 import type { BatchLine } from "./batch-line.js";
+import { type EvaluationLine, readEvaluations } from "./evaluation-line.js";
 import { type Example, readExamples } from "./examples.js";
 import { readAllJsonLines } from "./json-lines.js";
 import { MatrixDirectory } from "./matrix-directory.js";
@@ -17,6 +18,7 @@ export interface RunFiles {
   directory: string;
   record: RunRecord;
   batches: BatchLine[];
+  evaluations: EvaluationLine[];
   /** Null while the run is under way or interrupted. */
   summary: Summary | null;
 }
@@ -59,6 +61,7 @@ async function readRun(path: string): Promise<RunFiles> {
     directory: directory.path,
     record: await readRunRecord(directory.record),
     batches: await readAllJsonLines<BatchLine>(directory.batches),
+    evaluations: await readEvaluations(directory.evaluations),
     summary: finished ? ((await readJsonFile(directory.summary, "ERR_RUN_DIRECTORY")) as Summary) : null,
   };
 }

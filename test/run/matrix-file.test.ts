@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { readMatrix } from "../../src/run/matrix-file.js";
 import { temporaryFile } from "../support/json-files.js";
@@ -85,5 +87,21 @@ describe("readMatrix", () => {
       code: "ERR_INVALID_ARGUMENT",
       message: expect.stringMatching(message),
     });
+  });
+});
+
+describe("the files in experiments/", () => {
+  it.each([
+    ["atlas-methods", 10, "atlas-lyaplock-each-batch"],
+    ["atlas-alpha", 7, "atlas-lyaplock-alpha60"],
+    ["atlas-combinations", 8, "atlas-lyaplock+rect"],
+    ["smollm2-counterfact", 5, "smollm2-135m-counterfact-memit-sequential"],
+  ])("%s can be run", async (name, runs, one) => {
+    const file = fileURLToPath(new URL(`../../experiments/${name}.json`, import.meta.url));
+    const planned = await readMatrix(file);
+    expect(planned).toHaveLength(runs);
+    expect(planned.map((run) => run.name)).toContain(one);
+    const { hparams } = planned[0]!.options;
+    if (hparams !== undefined) expect(existsSync(hparams)).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 import type { RunFiles } from "../../run/index.js";
 import { alphaTables } from "./alpha-table.js";
 import { combinationTables } from "./combinations-table.js";
+import { evaluationTable } from "./evaluation-table.js";
 import type { FinishedRun } from "./labels.js";
 import { mainTables } from "./main-tables.js";
 import { preservationTable } from "./preservation-table.js";
@@ -15,6 +16,7 @@ export function paperTables(runs: readonly RunFiles[]): ReportTable[] {
     ...alphaTables(finished),
     ...combinationTables(finished),
     ...preservationTable(runs),
+    ...evaluationTable(runs),
     ...secondsTable(finished),
   ];
 }
