@@ -13,6 +13,7 @@ import {
   offsetOption,
   positiveInteger,
   publishedRteOption,
+  publishedZsreOption,
   seedOption,
   shuffleOption,
 } from "./options.js";
@@ -26,7 +27,7 @@ interface EvalOptions extends CommonOptions, ModelOptions {
   seed?: number;
   fluency?: boolean;
   consistency?: string;
-  asPublished?: boolean;
+  publishedZsre?: boolean;
   perplexity?: string;
   tokens?: number;
   window?: number;
@@ -49,10 +50,7 @@ export function addEvalCommand(program: Command, runtime: Runtime): void {
     .addOption(seedOption())
     .addOption(fluencyOption())
     .addOption(consistencyOption())
-    .option(
-      "--as-published",
-      "ZsRE for models with a BOS with the accidents of the published evaluation, to compare numbers",
-    )
+    .addOption(publishedZsreOption())
     .option("--perplexity <file>", "a text to be foretold, token by token")
     .addOption(new Option("--tokens <n>", "of the text, from its first (default: all)").argParser(positiveInteger))
     .addOption(new Option("--window <n>", "tokens read together (default: 512)").argParser(positiveInteger))

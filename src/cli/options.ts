@@ -118,6 +118,13 @@ export function shuffleOption(): Option {
   return new Option("--shuffle", "take the facts in an order drawn with --seed, in place of the file's");
 }
 
+export function publishedZsreOption(): Option {
+  return new Option(
+    "--published-zsre",
+    "score ZsRE with the accidents of the published code, which concern models with a BOS, to compare numbers",
+  );
+}
+
 export function fluencyOption(): Option {
   return new Option("--fluency", "generate text from the facts that have prompts for it, and measure it; takes long");
 }
@@ -140,6 +147,13 @@ export function seedOption(): Option {
 export function glueOption(description: string): Option {
   const files = "items 10 to 109 of sst2, mrpc, cola, rte, nli and mmlu.json in a directory";
   return new Option("--glue <dir>", `${description}: ${files}`);
+}
+
+export function knowledgeOption(description: string): Option {
+  return new Option(
+    "--knowledge <file>",
+    `${description}: known facts (known_id, prompt, subject, attribute), or atlas`,
+  );
 }
 
 export function publishedRteOption(): Option {

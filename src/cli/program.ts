@@ -9,6 +9,7 @@ import { addModelsCommand } from "./models.js";
 import { addMomentsCommand } from "./moments.js";
 import type { CommonOptions } from "./options.js";
 import { addPlanCommand } from "./plan.js";
+import { addReportCommand } from "./report.js";
 import { addRunCommand } from "./run.js";
 import { configure, type Runtime } from "./runtime.js";
 
@@ -30,6 +31,7 @@ export function createProgram(runtime: Runtime, version: string): Command {
   addDemoCommand(program, runtime);
   addEditCommand(program, runtime);
   addRunCommand(program, runtime);
+  addReportCommand(program, runtime);
   addEvalCommand(program, runtime);
   addMomentsCommand(program, runtime);
   addLogitsCommand(program, runtime);

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { SaveType } from "../model/index.js";
-import { isResumable, runExperiment } from "../run/index.js";
+import { describeMatrix } from "../report/index.js";
+import { isResumable, runExperiment, runMatrix } from "../run/index.js";
 import {
   addCommonOptions,
   addEditingOptions,
@@ -11,23 +12,28 @@ import {
   type EditingOptions,
   fluencyOption,
   glueOption,
+  knowledgeOption,
   type ModelOptions,
   modelOption,
   offsetOption,
   positiveInteger,
   publishedRteOption,
+  publishedZsreOption,
   shuffleOption,
 } from "./options.js";
 import { describeRun } from "./run-report.js";
 import { printResult, type Runtime } from "./runtime.js";
 
 interface RunOptions extends EditingOptions, Partial<ModelOptions> {
+  config?: string;
+  data?: string;
   dataset?: string;
   edits?: number;
   offset?: number;
   shuffle?: boolean;
   fluency?: boolean;
   consistency?: string;
+  publishedZsre?: boolean;
   metricsBefore?: boolean;
   out: string;
   resume?: boolean;
@@ -35,8 +41,10 @@ interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   glue?: string;
   publishedRteLabels?: boolean;
   perplexity?: string;
+  knowledge?: string;
   glueEvery?: number;
   evalEvery?: number;
+  caseStudy?: { cases: number };
 }
 
 export function addRunCommand(program: Command, runtime: Runtime): void {
@@ -48,6 +56,8 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
         "keeps everything in a run directory. A run that was interrupted in whatever way goes on with --resume.",
     )
     .addOption(modelOption())
+    .option("--config <file>", "a file that describes many runs; each gets a directory of its own in --out")
+    .option("--data <dir>", 'what "{data}" stands for in --config (default: data, beside that file)')
     .addOption(datasetOption())
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out, with the options it was begun with")
@@ -57,24 +67,39 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .option("--metrics-before", "evaluate the unedited model too")
     .addOption(fluencyOption())
     .addOption(consistencyOption())
+    .addOption(publishedZsreOption())
     .addOption(dtypeOption())
     .addOption(glueOption("measure GLUE before the first edit, during the run and after the last"))
     .addOption(publishedRteOption())
     .option("--perplexity <file>", "measure the perplexity of a text at the same times as GLUE")
+    .addOption(knowledgeOption("measure, at the same times, how many of some facts that nobody edits the model knows"))
     .addOption(
       new Option("--glue-every <n>", "edits between two such measurements (default: 1000)").argParser(positiveInteger),
     )
     .addOption(
       new Option("--eval-every <n>", "measure all facts edited so far every so many edits").argParser(positiveInteger),
+    )
+    .addOption(
+      new Option(
+        "--case-study <n>",
+        "keep longer texts of so many facts, by the unedited and the edited model",
+      ).argParser((value: string) => ({ cases: positiveInteger(value) })),
     );
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
     .action(async (options: RunOptions) => {
+      if (options.config !== undefined) return runConfig(options.config, options, command, runtime);
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {
         command.error("error: a new run needs --model and --dataset (or --resume, to go on with one)", { exitCode: 2 });
       }
-      if (options.glueEvery !== undefined && options.resume !== true && !(options.glue ?? options.perplexity)) {
-        command.error("error: --glue-every says how often: --glue or --perplexity says what", { exitCode: 2 });
+      if (
+        options.glueEvery !== undefined &&
+        options.resume !== true &&
+        !(options.glue ?? options.perplexity ?? options.knowledge)
+      ) {
+        command.error("error: --glue-every says how often: --glue, --perplexity or --knowledge says what", {
+          exitCode: 2,
+        });
       }
       const { device: _, threads: _threads, json: _json, out: directory, ...asked } = options;
       runtime.onStopped = async () =>
@@ -86,6 +111,25 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     });
 }
 
+/** The options that go with --config; all others are in the file. */
+const besideConfig = ["config", "data", "out", "resume", "device", "threads", "json"];
+
+async function runConfig(file: string, options: RunOptions, command: Command, runtime: Runtime): Promise<void> {
+  const other = command.options.find((option) => {
+    const given = command.getOptionValueSource(option.attributeName()) === "cli";
+    return given && !besideConfig.includes(option.attributeName());
+  });
+  if (other !== undefined) {
+    command.error(`error: ${other.long} is no option of --config; say it in the file`, { exitCode: 2 });
+  }
+  const { out: directory, data, resume } = options;
+  runtime.onStopped = async () =>
+    `Go on with: lyaplock run --config ${inShell(file)}${data === undefined ? "" : ` --data ${inShell(data)}`} --out ${inShell(directory)} --resume`;
+  const result = await runMatrix({ file, data, directory, resume }, runtime.progress, runtime.signal);
+  printResult(runtime, options, result, () => describeMatrix(result));
+  if (result.runs.some(({ state }) => state === "failed")) process.exitCode = 1;
+}
+
 function inShell(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
@@ -93,4 +137,5 @@ function inShell(path: string): string {
 const example = `
 Example:
   lyaplock run --model builtin:atlas --dataset atlas --edits 200 --batch 50 --out runs/first
-  lyaplock run --out runs/first --resume`;
+  lyaplock run --out runs/first --resume
+  lyaplock run --config experiments/atlas-methods.json --out runs/atlas-methods`;

@@ -2,6 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { contentHash } from "../base/content-hash.js";
 import { describeIssues, readJsonFile } from "../base/json-file.js";
+import { Turns } from "../base/yielding.js";
 import { LyaplockError } from "../errors.js";
 import { readJsonArray } from "./json-array.js";
 import { readNpyVector } from "./npy.js";
@@ -22,8 +23,6 @@ const snippets = z.looseObject({
   samples: z.array(z.looseObject({ text: z.string() })),
 });
 
-const vocabularySchema = z.record(z.string(), z.int().min(0));
-
 /**
  * Reads attribute_snippets.json, tfidf_vocab.json and idf.npy of a directory, as they are published with CounterFact.
  *
@@ -37,7 +36,7 @@ export async function readReferenceTexts(
   const idf = await readNpyVector(files.idf);
   return {
     idf,
-    vocabulary: await readVocabulary(files.vocabulary, idf),
+    vocabulary: await readVocabulary(files.vocabulary, idf, signal),
     texts: await readSnippets(files.texts, signal),
   };
 }
@@ -55,14 +54,18 @@ function filesOf(directory: string) {
   };
 }
 
-async function readVocabulary(file: string, idf: Float64Array): Promise<Map<string, number>> {
-  const parsed = vocabularySchema.safeParse(await readJsonFile(file, "ERR_DATASET_FORMAT"));
-  if (!parsed.success) throw new LyaplockError("ERR_DATASET_FORMAT", `${file}: ${describeIssues(parsed.error)}`);
-  const vocabulary = new Map(Object.entries(parsed.data));
-  for (const [word, index] of vocabulary) {
-    if (index < idf.length) continue;
-    const what = `"${word}" has index ${index}, and idf.npy has ${idf.length} numbers`;
-    throw new LyaplockError("ERR_DATASET_FORMAT", `${file}: ${what}`);
+async function readVocabulary(file: string, idf: Float64Array, signal?: AbortSignal): Promise<Map<string, number>> {
+  const fail = (what: string) => new LyaplockError("ERR_DATASET_FORMAT", `${file}: ${what}`);
+  const json = await readJsonFile(file, "ERR_DATASET_FORMAT");
+  if (typeof json !== "object" || json === null || Array.isArray(json)) throw fail("expected an object of indices");
+  const turns = new Turns(signal);
+  const vocabulary = new Map<string, number>();
+  for (const [word, index] of Object.entries(json)) {
+    await turns.next();
+    if (!Number.isInteger(index) || index < 0 || index >= idf.length) {
+      throw fail(`"${word}" has the index ${JSON.stringify(index)}, and idf.npy has ${idf.length} numbers`);
+    }
+    vocabulary.set(word, index);
   }
   return vocabulary;
 }

@@ -9,6 +9,7 @@ export {
   type GlueTestResult,
   glueTasks,
 } from "./glue/index.js";
+export { type Knowledge, type KnowledgeOptions, type KnowledgeQuestion, knowledge } from "./knowledge.js";
 export { type Perplexity, type PerplexityOptions, perplexity } from "./perplexity.js";
 export { type ScoresOf, type ScoringOptions, scoreCases } from "./score-cases.js";
 export type { ZsreCompatibility } from "./score-zsre.js";

@@ -95,7 +95,7 @@ function meanOf(shares: readonly number[]): number | undefined {
 }
 
 /** Over the elements that have that figure, times 100. */
-function over<T>(elements: readonly T[], figureOf: (element: T) => number | undefined): Statistic {
+export function over<T>(elements: readonly T[], figureOf: (element: T) => number | undefined): Statistic {
   const values = elements.map(figureOf).flatMap((figure) => (figure === undefined ? [] : [100 * figure]));
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;

@@ -24,6 +24,8 @@ export interface BuiltinFiles {
   texts: string;
   /** An array of CounterFact records. */
   edits: string;
+  /** An array of known facts that no edit is about. */
+  knowledge: string;
 }
 
 export function builtinFiles(name: BuiltinModel): BuiltinFiles {
@@ -33,5 +35,6 @@ export function builtinFiles(name: BuiltinModel): BuiltinFiles {
     contextTemplates: path.join(directory, "context_templates.json"),
     texts: path.join(directory, "texts.txt"),
     edits: path.join(directory, "edits.json"),
+    knowledge: path.join(directory, "knowledge.json"),
   };
 }

@@ -16,6 +16,8 @@ function describeMeasured(line: EvaluationLine): string {
     }
     case "perplexity":
       return `perplexity ${line.perplexity.toFixed(3)}`;
+    case "knowledge":
+      return `knowledge of facts that are not edited ${line.accuracy.mean.toFixed(1)} %`;
     case "metrics":
       return `${describeMeans(line.metrics)}; of the first batch ${describeMeans(line.firstBatch)}`;
   }

@@ -19,9 +19,11 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
   built.push(...rows.map((row) => [...row]));
-  const [head, ...body] = built.toString().split("\n");
-  const widest = Math.max(...[head!, ...body].map((line) => line.trimEnd().length));
-  return [head!, "─".repeat(widest), ...body].map((line) => line.trimEnd()).join("\n");
+  const lines = built.toString().split("\n");
+  const widest = Math.max(...lines.map((line) => line.trimEnd().length));
+  const headLines = Math.max(...columns.map(({ heading }) => heading.split("\n").length));
+  lines.splice(headLines, 0, "─".repeat(widest));
+  return lines.map((line) => line.trimEnd()).join("\n");
 }
 
 /** Four significant digits, without an exponent where a reader can do without. */

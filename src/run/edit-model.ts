@@ -119,7 +119,7 @@ export async function editModel(
       layers,
     });
     const record = await write(model, editor, edits, places, options.dtype);
-    return { ...places, record, examples: shown.map((fact, i) => exampleOf(fact, was[i]!, now[i]!)) };
+    return { ...places, record, examples: shown.facts.map((fact, i) => exampleOf(fact, was[i]!, now[i]!)) };
   } finally {
     model.dispose();
   }

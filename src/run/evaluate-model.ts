@@ -34,7 +34,7 @@ export interface EvaluationOptions extends ModelChoice {
   /** A directory of reference texts, which generated ones are compared with; measures fluency too. */
   consistency?: string;
   /** Score ZsRE with the accidents of the published code (reference, Q6 and Q7). */
-  asPublished?: boolean;
+  publishedZsre?: boolean;
   /** A text file, to be foretold. */
   perplexity?: string;
   /** Of that text, from its first. Default: all. */
@@ -71,7 +71,8 @@ export async function evaluateModel(
     throw new LyaplockError("ERR_INVALID_ARGUMENT", "nothing to evaluate on: name a dataset, a text, or GLUE");
   }
   const records = dataset === undefined ? [] : await readRecords(dataset, options, events, signal);
-  const measures = await measuresOf(options, signal);
+  const { fluency = false, consistency = null, publishedZsre = false } = options;
+  const measures = await chooseMeasures({ fluency, consistency, publishedZsre }, signal);
   const text = file === undefined ? undefined : await named("read", file, () => readFile(file, "utf8"));
   const tests = directory === undefined ? undefined : await readGlue(directory, { signal });
   const model = await openModel(options, events, signal);
@@ -92,14 +93,6 @@ export async function evaluateModel(
   } finally {
     model.dispose();
   }
-}
-
-async function measuresOf(
-  { fluency = false, consistency, asPublished = false }: EvaluationOptions,
-  signal?: AbortSignal,
-): Promise<EvaluationMeasures> {
-  const measures = await chooseMeasures({ fluency, consistency: consistency ?? null }, signal);
-  return { ...measures, compatibility: { doubleSpace: asPublished, bosInAnswers: asPublished } };
 }
 
 async function metricsOf(

@@ -1,10 +1,11 @@
-import type { GlueScores, Metrics, Perplexity } from "../evaluate/index.js";
+import type { GlueScores, Knowledge, Metrics, Perplexity } from "../evaluate/index.js";
 import { readJsonLines } from "./json-lines.js";
 
 /** What can be measured during a run. */
 export type Measured =
   | ({ kind: "glue" } & GlueScores)
   | ({ kind: "perplexity" } & Perplexity)
+  | ({ kind: "knowledge" } & Knowledge)
   /** Of all facts edited so far, and of those of the first batch. */
   | { kind: "metrics"; metrics: Metrics; firstBatch: Metrics };
 

@@ -14,6 +14,7 @@ export function dueAfter(edits: number, facts: number, asked: RunRequest): Measu
   if (edits === 0 || edits === facts || reached(asked.glueEvery)) {
     if (asked.glue !== null) due.push("glue");
     if (asked.perplexity !== null) due.push("perplexity");
+    if (asked.knowledge !== null) due.push("knowledge");
   }
   if (asked.evalEvery !== null && edits > 0 && edits < facts && reached(asked.evalEvery)) due.push("metrics");
   return due;

@@ -5,6 +5,7 @@ import {
   type EvaluationMeasures,
   evaluate,
   type GlueOptions,
+  type KnowledgeOptions,
 } from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
 import type { RunEvents } from "./events.js";
@@ -38,6 +39,10 @@ export async function evaluateInChunks(
     chunk = [];
     tell(done);
   }
+}
+
+export function knowledgeProgress(of: number, events: RunEvents): NonNullable<KnowledgeOptions["onProgress"]> {
+  return ({ facts }) => events.onProgress?.({ stage: "knowledge", done: facts, of, unit: "facts" });
 }
 
 export function glueProgress(events: RunEvents): NonNullable<GlueOptions["onProgress"]> {

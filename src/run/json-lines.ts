@@ -91,3 +91,9 @@ export async function* readJsonLines<T>(path: string): AsyncGenerator<T> {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError("read", path, error);
   }
 }
+
+export async function readAllJsonLines<T>(path: string): Promise<T[]> {
+  const records: T[] = [];
+  for await (const record of readJsonLines<T>(path)) records.push(record);
+  return records;
+}

@@ -1,10 +1,13 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { ATLAS_KNOWLEDGE } from "../data/knowledge.js";
 import type { LyapLockOptions } from "../edit/methods/index.js";
 import { LyaplockError } from "../errors.js";
 import { parseHubName } from "../model/hub-name.js";
 import type { SaveType } from "../model/language-model.js";
 import { isNamedModel } from "../model/named-models.js";
 import type { WeightType } from "../native/addon.js";
+import type { CaseStudyOptions } from "./examples.js";
 import type { MethodName } from "./method.js";
 
 /** What a run can be asked. What is left out takes its default, or on resuming what the run was asked at first. */
@@ -52,6 +55,8 @@ export interface ExperimentOptions {
   fluency?: boolean;
   /** A directory of reference texts, which generated ones are compared with; measures fluency too. */
   consistency?: string;
+  /** Score ZsRE with the accidents of the published code (reference, Q6 and Q7). */
+  publishedZsre?: boolean;
   /** Leave out facts that cannot be edited, instead of refusing the run. */
   skipBad?: boolean;
   /** Of the edited matrices in the saved model. */
@@ -62,10 +67,14 @@ export interface ExperimentOptions {
   publishedRteLabels?: boolean;
   /** A text file whose perplexity is measured whenever GLUE is. */
   perplexity?: string;
-  /** Both are measured before the first edit, whenever so many more edits are made, and after the last. Default 1000. */
+  /** "atlas" or a file of known facts that nobody edits: how many the model still knows is measured whenever GLUE is. */
+  knowledge?: string;
+  /** These are measured before the first edit, whenever so many more edits are made, and after the last. Default 1000. */
   glueEvery?: number;
   /** Metrics of all facts edited so far, whenever so many more edits are made. */
   evalEvery?: number;
+  /** Keep longer texts of chosen facts, by the unedited model and by the edited one. */
+  caseStudy?: CaseStudyOptions;
 }
 
 /** The options of a run with nothing left open; kept in run.json. */
@@ -94,14 +103,17 @@ export interface RunRequest {
   metricsBefore: boolean;
   fluency: boolean;
   consistency: string | null;
+  publishedZsre: boolean;
   skipBad: boolean;
   dtype: SaveType;
   glue: string | null;
   publishedRteLabels: boolean;
   perplexity: string | null;
+  knowledge: string | null;
   glueEvery: number;
   /** null: only after the last edit. */
   evalEvery: number | null;
+  caseStudy: CaseStudyOptions | null;
 }
 
 const defaults = {
@@ -125,13 +137,16 @@ const defaults = {
   metricsBefore: false,
   fluency: false,
   consistency: null,
+  publishedZsre: false,
   skipBad: false,
   dtype: "as-is",
   glue: null,
   publishedRteLabels: false,
   perplexity: null,
+  knowledge: null,
   glueEvery: 1000,
   evalEvery: null,
+  caseStudy: null,
 } as const;
 
 /** Options that say where content is found. Content may move between sessions: it is compared by hash, not by place. */
@@ -146,6 +161,7 @@ const places = [
   "text",
   "glue",
   "perplexity",
+  "knowledge",
   "consistency",
 ] as const;
 
@@ -155,7 +171,7 @@ export function completeRequest(options: ExperimentOptions): RunRequest {
   if (model === undefined) throw missing("a model", "--model builtin:atlas");
   if (dataset === undefined)
     throw missing("a dataset", "--dataset atlas, --dataset counterfact:FILE or --dataset zsre:FILE");
-  return { model: absoluteModel(model), dataset: absoluteDataset(dataset), ...defaults, ...given(options) };
+  return { ...defaults, ...given({ ...options, model, dataset }) } as RunRequest;
 }
 
 /** Completes the options of a resumed run from what it was asked at first. ERR_RUN_DIRECTORY names those that differ. */
@@ -201,30 +217,40 @@ function flag(name: string): string {
 function given(options: ExperimentOptions): Partial<RunRequest> {
   const { directory: _directory, resume: _resume, ...rest } = options;
   const set = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as typeof rest;
+  return absolutePlaces(set, ".");
+}
+
+/** Makes every place absolute, those that are relative being so to `base`. */
+export function absolutePlaces<T extends Partial<ExperimentOptions>>(options: T, base: string): T {
+  const file = (path: string) => resolve(base, path);
   return {
-    ...set,
-    ...(set.model !== undefined && { model: absoluteModel(set.model) }),
-    ...(set.applyDelta !== undefined && { applyDelta: set.applyDelta.map((path) => resolve(path)) }),
-    ...(set.removeDelta !== undefined && { removeDelta: set.removeDelta.map((path) => resolve(path)) }),
-    ...(set.dataset !== undefined && { dataset: absoluteDataset(set.dataset) }),
-    ...(set.hparams !== undefined && { hparams: resolve(set.hparams) }),
-    ...(set.contextTemplates !== undefined && { contextTemplates: resolve(set.contextTemplates) }),
-    ...(set.moments !== undefined && { moments: resolve(set.moments) }),
-    ...(set.text !== undefined && { text: set.text.map((path) => resolve(path)) }),
-    ...(set.glue !== undefined && { glue: resolve(set.glue) }),
-    ...(set.perplexity !== undefined && { perplexity: resolve(set.perplexity) }),
-    ...(set.consistency !== undefined && { consistency: resolve(set.consistency) }),
+    ...options,
+    ...(options.model !== undefined && { model: absoluteModel(options.model, base) }),
+    ...(options.applyDelta !== undefined && { applyDelta: options.applyDelta.map(file) }),
+    ...(options.removeDelta !== undefined && { removeDelta: options.removeDelta.map(file) }),
+    ...(options.dataset !== undefined && { dataset: absoluteDataset(options.dataset, base) }),
+    ...(options.hparams !== undefined && { hparams: file(options.hparams) }),
+    ...(options.contextTemplates !== undefined && { contextTemplates: file(options.contextTemplates) }),
+    ...(options.moments !== undefined && { moments: file(options.moments) }),
+    ...(options.text !== undefined && { text: options.text.map(file) }),
+    ...(options.glue !== undefined && { glue: file(options.glue) }),
+    ...(options.perplexity !== undefined && { perplexity: file(options.perplexity) }),
+    ...(options.knowledge !== undefined && {
+      knowledge: options.knowledge === ATLAS_KNOWLEDGE ? ATLAS_KNOWLEDGE : file(options.knowledge),
+    }),
+    ...(options.consistency !== undefined && { consistency: file(options.consistency) }),
   };
 }
 
-function absoluteModel(source: string): string {
-  const isName = source.startsWith("builtin:") || isNamedModel(source) || parseHubName(source) !== undefined;
-  return isName ? source : resolve(source);
+function absoluteModel(source: string, base: string): string {
+  const path = resolve(base, source);
+  const isOnHub = parseHubName(source) !== undefined && !existsSync(path);
+  return source.startsWith("builtin:") || isNamedModel(source) || isOnHub ? source : path;
 }
 
-function absoluteDataset(spec: string): string {
+function absoluteDataset(spec: string, base: string): string {
   const colon = spec.indexOf(":");
-  return colon < 0 ? spec : `${spec.slice(0, colon + 1)}${resolve(spec.slice(colon + 1))}`;
+  return colon < 0 ? spec : `${spec.slice(0, colon + 1)}${resolve(base, spec.slice(colon + 1))}`;
 }
 
 function missing(what: string, example: string): LyaplockError {

@@ -23,6 +23,9 @@ export class RunDirectory {
   get examples(): string {
     return join(this.path, "examples.json");
   }
+  get caseStudy(): string {
+    return join(this.path, "case-study.json");
+  }
   get batches(): string {
     return join(this.path, "batches.jsonl");
   }
@@ -75,7 +78,7 @@ export class RunDirectory {
     const state = await this.state();
     if (state !== "finished" && state !== "interrupted") throw notARun(this.path);
     const lines = [this.cases, this.evaluations, this.batches];
-    const content = [this.model, this.checkpoint, ...lines, this.examples, this.summary, this.record];
+    const content = [this.model, this.checkpoint, ...lines, this.caseStudy, this.examples, this.summary, this.record];
     const names = content.map((path) => basename(path));
     const other = (await this.entries())!.find((entry) => !names.includes(entry) && !isOurs(entry));
     if (other !== undefined) {
@@ -103,7 +106,9 @@ export class RunDirectory {
 }
 
 function isHalfWritten(entry: string): boolean {
-  return ["run.json", "summary.json", "examples.json", "model"].some((name) => isLeftover(entry, name));
+  return ["run.json", "summary.json", "examples.json", "case-study.json", "model"].some((name) =>
+    isLeftover(entry, name),
+  );
 }
 
 /** What may lie in a directory that holds no run: locks, and what a killed process did not finish writing. */

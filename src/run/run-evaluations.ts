@@ -1,5 +1,5 @@
-import { type CaseScores, evaluateGlue, perplexity, summarize } from "../evaluate/index.js";
-import { evaluateInChunks, glueProgress } from "./evaluation.js";
+import { type CaseScores, evaluateGlue, knowledge, perplexity, summarize } from "../evaluate/index.js";
+import { evaluateInChunks, glueProgress, knowledgeProgress } from "./evaluation.js";
 import { type EvaluationLine, type Measured, readEvaluations } from "./evaluation-line.js";
 import { dueAfter } from "./evaluation-schedule.js";
 import type { RunEvents } from "./events.js";
@@ -73,6 +73,13 @@ export class RunEvaluations {
       return { kind, f1, f1New, tasks };
     }
     if (kind === "perplexity") return { kind, ...(await perplexity(model, measured.text!, { signal })) };
+    if (kind === "knowledge") {
+      const facts = measured.knowledge!;
+      return {
+        kind,
+        ...(await knowledge(model, facts, { signal, onProgress: knowledgeProgress(facts.length, events) })),
+      };
+    }
     const cases: CaseScores[] = [];
     const options = { start: 0, stage: `metrics after ${edits} edits`, events, signal };
     await evaluateInChunks(model, records.slice(0, edits), options, async (chunk) => {

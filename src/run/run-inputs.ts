@@ -3,7 +3,8 @@ import { contentHash } from "../base/content-hash.js";
 import { named } from "../base/files.js";
 import { type Dataset, openDataset } from "../data/datasets.js";
 import { type GlueTests, glueHash, readGlue } from "../data/glue.js";
-import type { DatasetRecord } from "../data/records.js";
+import { knowledgeHash, readKnowledge } from "../data/knowledge.js";
+import type { DatasetRecord, KnownFact } from "../data/records.js";
 import { hashReferenceTexts, readReferenceTexts } from "../data/reference-texts.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
@@ -17,6 +18,7 @@ import {
 } from "./editing-inputs.js";
 import { currentEnvironment } from "./environment.js";
 import type { RunEvents } from "./events.js";
+import { chooseCaseStudy, type ExampleSet } from "./examples.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
 import { chooseMethod, methodRecord } from "./method.js";
 import { openModel } from "./open-model.js";
@@ -33,6 +35,8 @@ export interface RunInputs {
   /** The records to edit, in order. */
   records: DatasetRecord[];
   measured: MeasuredTexts;
+  /** Null unless asked for. */
+  caseStudy: ExampleSet | null;
   /** What they are evaluated on. */
   measures: EvaluationMeasures;
   record: RunRecord;
@@ -44,6 +48,8 @@ export interface MeasuredTexts {
   glue: GlueTests | null;
   /** A text for perplexity. */
   text: string | null;
+  /** Facts that are not edited. */
+  knowledge: KnownFact[] | null;
 }
 
 /**
@@ -74,6 +80,8 @@ export async function prepareRun(
       events.onNote?.(`The dataset has ${read} records, fewer than the ${request.edits} that --edits asks for.`);
     }
 
+    const caseStudy = request.caseStudy === null ? null : chooseCaseStudy(records, request.caseStudy, request.seed);
+
     const record: RunRecord = {
       asked: { ...request, model: model.source },
       model: { name: model.name, hash: await model.contentHash() },
@@ -85,6 +93,7 @@ export async function prepareRun(
       secondMoments: await hashSecondMoments(model, hyperparameters.layers, request),
       glue: request.glue === null ? null : await glueHash(request.glue),
       perplexity: request.perplexity === null ? null : await contentHash([request.perplexity]),
+      knowledge: request.knowledge === null ? null : await knowledgeHash(request.knowledge),
       seed: request.seed,
       skipped,
       environment: await currentEnvironment(),
@@ -109,26 +118,31 @@ export async function prepareRun(
       model.dispose();
     };
     const measures = await chooseMeasures(request, signal);
-    return { model, editor, records, measured, measures, record, dispose };
+    return { model, editor, records, measured, caseStudy, measures, record, dispose };
   } catch (error) {
     model.dispose();
     throw error;
   }
 }
 
-async function readMeasured({ glue, perplexity }: RunRequest, signal?: AbortSignal): Promise<MeasuredTexts> {
+async function readMeasured({ glue, perplexity, knowledge }: RunRequest, signal?: AbortSignal): Promise<MeasuredTexts> {
   return {
     glue: glue === null ? null : await readGlue(glue, { signal }),
     text: perplexity === null ? null : await named("read", perplexity, () => readFile(perplexity, "utf8")),
+    knowledge: knowledge === null ? null : await readKnowledge(knowledge, signal),
   };
 }
 
 /** What a run or an evaluation is asked to measure beyond what every record is asked. */
 export async function chooseMeasures(
-  { fluency, consistency }: { fluency: boolean; consistency: string | null },
+  { fluency, consistency, publishedZsre }: Pick<RunRequest, "fluency" | "consistency" | "publishedZsre">,
   signal?: AbortSignal,
 ): Promise<EvaluationMeasures> {
-  return { fluency, references: consistency === null ? undefined : await readReferenceTexts(consistency, { signal }) };
+  return {
+    fluency,
+    references: consistency === null ? undefined : await readReferenceTexts(consistency, { signal }),
+    compatibility: { doubleSpace: publishedZsre, bosInAnswers: publishedZsre },
+  };
 }
 
 /** The records of the dataset that are to be edited, those that cannot be edited apart. */

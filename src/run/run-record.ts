@@ -22,6 +22,7 @@ export interface RunRecord {
   /** Hashes of what is measured during the run; null for what is not. */
   glue: string | null;
   perplexity: string | null;
+  knowledge: string | null;
   /** Hash of the reference texts, where generated ones are compared with some. */
   references?: string;
   seed: number;
@@ -69,6 +70,7 @@ export function refuseOtherContent(recorded: RunRecord, now: RunRecord): void {
     { name: "content of --moments or --text", recorded: recorded.secondMoments, now: now.secondMoments },
     { name: "content of --glue", recorded: recorded.glue, now: now.glue },
     { name: "content of --perplexity", recorded: recorded.perplexity, now: now.perplexity },
+    { name: "content of --knowledge", recorded: recorded.knowledge, now: now.knowledge },
   ]);
 }
 

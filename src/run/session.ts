@@ -1,14 +1,15 @@
 import { rm } from "node:fs/promises";
-import { exists, writeJson } from "../base/files.js";
+import { writeJson } from "../base/files.js";
 import type { BatchReport } from "../edit/report.js";
 import type { CaseScores } from "../evaluate/index.js";
+import { type BatchLine, batchLine } from "./batch-line.js";
 import { Checkpoint } from "./checkpoint.js";
 import { readEditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import { evaluateInChunks } from "./evaluation.js";
 import { lastOf } from "./evaluation-line.js";
 import type { RunEvents } from "./events.js";
-import { chooseExamples, continuations, exampleOf, readExamples } from "./examples.js";
-import { JsonLines, readJsonLines } from "./json-lines.js";
+import { chooseExamples, type ExampleSet, keepAfter, keepBefore } from "./examples.js";
+import { JsonLines, readAllJsonLines } from "./json-lines.js";
 import type { RunDirectory } from "./run-directory.js";
 import { RunEvaluations } from "./run-evaluations.js";
 import type { RunInputs } from "./run-inputs.js";
@@ -17,18 +18,13 @@ import {
   type CaseLine,
   caseLine,
   glueOf,
+  knowledgeOf,
   metricsAfter,
   metricsBefore,
   metricsByBatch,
   perplexityOf,
   type Summary,
 } from "./summary.js";
-
-/** A line of batches.jsonl. */
-type BatchLine = Omit<BatchReport, "values" | "seconds"> & {
-  seconds: BatchReport["seconds"] & { evaluation: number };
-  residentBytes: number;
-};
 
 /** One process's share of a run: from wherever the checkpoint is to the end. Every step finds out whether it is done. */
 export class Session {
@@ -44,7 +40,7 @@ export class Session {
     const checkpoint = await Checkpoint.open(this.directory.checkpoint);
     this.stopwatch.continueFrom(checkpoint.state.seconds);
 
-    await this.exampleBefore();
+    for (const [path, set] of this.exampleSets()) await keepBefore(path, this.inputs.model, set, this.signal);
     const before = this.inputs.record.asked.metricsBefore ? await this.evaluateBefore(checkpoint) : undefined;
     const evaluations = await this.openEvaluations(checkpoint);
     try {
@@ -61,7 +57,7 @@ export class Session {
   ): Promise<void> {
     const layers = await this.edit(checkpoint, evaluations);
     await this.saveModel(layers);
-    await this.exampleAfter();
+    for (const [path, set] of this.exampleSets()) await keepAfter(path, this.inputs.model, set, this.signal);
     const cases = await this.evaluateAfter(checkpoint, before);
     await evaluations.endMetrics(cases.map(({ caseId, after }) => ({ caseId, ...after })));
 
@@ -70,9 +66,10 @@ export class Session {
       edits: this.inputs.records.length,
       before: metricsBefore(cases),
       after: metricsAfter(cases),
+      byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
       glue: glueOf(lastOf(evaluations.lines, "glue")),
       perplexity: perplexityOf(lastOf(evaluations.lines, "perplexity")),
-      byBatch: metricsByBatch(cases, this.inputs.record.asked.batch),
+      knowledge: knowledgeOf(lastOf(evaluations.lines, "knowledge")),
       seconds: this.stopwatch.read(),
       layers,
     };
@@ -89,30 +86,17 @@ export class Session {
     });
   }
 
-  /** Only while the model is unedited; later sessions find the file. */
-  private async exampleBefore(): Promise<void> {
-    if (await exists(this.directory.examples)) return;
-    const facts = chooseExamples(this.inputs.records);
-    const texts = await continuations(this.inputs.model, facts, this.signal);
-    await writeJson(
-      this.directory.examples,
-      facts.map((fact, index) => exampleOf(fact, texts[index]!, null)),
-    );
-  }
-
-  private async exampleAfter(): Promise<void> {
-    const examples = await readExamples(this.directory.examples);
-    const texts = await continuations(this.inputs.model, chooseExamples(this.inputs.records), this.signal);
-    await writeJson(
-      this.directory.examples,
-      examples.map((example, index) => ({ ...example, now: texts[index] })),
-    );
+  /** Each with its file. */
+  private exampleSets(): [path: string, set: ExampleSet][] {
+    const { records, caseStudy } = this.inputs;
+    const examples: [string, ExampleSet] = [this.directory.examples, chooseExamples(records)];
+    return caseStudy === null ? [examples] : [examples, [this.directory.caseStudy, caseStudy]];
   }
 
   private async evaluateBefore(checkpoint: Checkpoint): Promise<CaseScores[]> {
     const lines = await JsonLines.open(checkpoint.before, checkpoint.state.lines.before);
     try {
-      const scores = await readAll<CaseScores>(checkpoint.before);
+      const scores = await readAllJsonLines<CaseScores>(checkpoint.before);
       if (scores.length === this.inputs.records.length) return scores;
       await this.evaluate("metrics before", scores.length, async (chunk) => {
         await lines.append(chunk);
@@ -132,7 +116,7 @@ export class Session {
     try {
       await checkpoint.restore(editor);
       const size = this.inputs.record.asked.batch;
-      let layers = (await readAll<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
+      let layers = (await readAllJsonLines<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
       const done = checkpoint.state.editor?.edits ?? 0;
       if (done < records.length) await evaluations.measureDue(done);
       for (let start = done; start < records.length; start += size) {
@@ -198,7 +182,7 @@ export class Session {
   private async evaluateAfter(checkpoint: Checkpoint, before: CaseScores[] | undefined): Promise<CaseLine[]> {
     const lines = await JsonLines.open(this.directory.cases, checkpoint.state.lines.cases);
     try {
-      const cases = await readAll<CaseLine>(this.directory.cases);
+      const cases = await readAllJsonLines<CaseLine>(this.directory.cases);
       if (cases.length === this.inputs.records.length) return cases;
       await this.evaluate("metrics after", cases.length, async (chunk) => {
         const next = chunk.map((after, index) => caseLine(before?.[cases.length + index], after));
@@ -238,14 +222,4 @@ export class Session {
       seconds: this.stopwatch.read(),
     });
   }
-}
-
-function batchLine({ batch, edits, layers, seconds }: BatchReport): BatchLine {
-  return { batch, edits, layers, seconds: { ...seconds, evaluation: 0 }, residentBytes: process.memoryUsage.rss() };
-}
-
-async function readAll<T>(path: string): Promise<T[]> {
-  const records: T[] = [];
-  for await (const record of readJsonLines<T>(path)) records.push(record);
-  return records;
 }

@@ -3,6 +3,7 @@ import {
   type BatchMetrics,
   type CaseScores,
   type GlueScores,
+  type Knowledge,
   type Metrics,
   type Perplexity,
   summarize,
@@ -18,11 +19,12 @@ export interface Summary {
   /** Of the unedited model, on the same facts; null unless asked for. */
   before: Metrics | null;
   after: Metrics;
+  /** That by batches of edits, oldest first. */
+  byBatch: BatchMetrics[];
   /** Of the edited model; null unless asked for. */
   glue: GlueScores | null;
   perplexity: Perplexity | null;
-  /** The same by batches of edits, oldest first. */
-  byBatch: BatchMetrics[];
+  knowledge: Knowledge | null;
   seconds: Seconds;
   /** After the last batch. */
   layers: LayerReport[];
@@ -76,4 +78,8 @@ export function glueOf(line: (EvaluationLine & { kind: "glue" }) | undefined): G
 
 export function perplexityOf(line: (EvaluationLine & { kind: "perplexity" }) | undefined): Perplexity | null {
   return line === undefined ? null : { perplexity: line.perplexity, predicted: line.predicted, window: line.window };
+}
+
+export function knowledgeOf(line: (EvaluationLine & { kind: "knowledge" }) | undefined): Knowledge | null {
+  return line === undefined ? null : { accuracy: line.accuracy, relations: line.relations };
 }

@@ -82,7 +82,7 @@ describe("a run directory", () => {
 
   it("has the numbers of the published implementation in its summary", async () => {
     const summary = await json("summary.json");
-    const measured = ["before", "after", "glue", "perplexity"];
+    const measured = ["before", "after", "byBatch", "glue", "perplexity", "knowledge"];
     expect(Object.keys(summary)).toEqual(["method", "edits", ...measured, "seconds", "layers"]);
     // test/fixtures/official/README.md: rewrite success 0 → 58 %, and a·Z after batch 3.
     expect(summary).toMatchObject({

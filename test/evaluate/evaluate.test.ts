@@ -85,10 +85,16 @@ function expectScores(cases: CounterFactScores[], reference: ReferenceCase[], bo
 }
 
 function expectSummary(cases: CaseScores[], summary: Reference["counterfact"]["summary"], when: "pre" | "post"): void {
-  const { efficacy, generalization, specificity } = summarize(cases);
+  const metrics = summarize(cases);
+  const { efficacy, generalization, specificity } = metrics;
   expect(efficacy.mean).toBeCloseTo(summary[`${when}_rewrite_success`]![0], 2);
   expect(generalization.mean).toBeCloseTo(summary[`${when}_paraphrase_success`]![0], 2);
   expect(specificity.mean).toBeCloseTo(summary[`${when}_neighborhood_success`]![0], 2);
+  expect(metrics.efficacyAccuracy!.mean).toBeCloseTo(summary[`${when}_rewrite_acc`]![0], 2);
+  expect(metrics.generalizationAccuracy!.mean).toBeCloseTo(summary[`${when}_paraphrase_acc`]![0], 2);
+  expect(metrics.specificityAccuracy!.mean).toBeCloseTo(summary[`${when}_neighborhood_acc`]![0], 2);
+  // The published one is taken of the others once they are rounded.
+  expect(metrics.score! - summary[`${when}_score`]![0]).toBeCloseTo(0, 2);
 }
 
 describe("evaluate", () => {

@@ -36,7 +36,10 @@ describe("the package", () => {
       ...["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"].map(
         (name) => `models/atlas/${name}`,
       ),
-      ...["hparams.json", "context_templates.json", "texts.txt", "edits.json"].map((name) => `models/atlas/${name}`),
+      ...["hparams.json", "context_templates.json", "texts.txt", "edits.json", "knowledge.json"].map(
+        (name) => `models/atlas/${name}`,
+      ),
+      "models/punkt-english/model.json",
       "README.md",
       "LICENSE",
     ];

@@ -1,0 +1,43 @@
+import { type Command, Option } from "commander";
+import { writeWhole } from "../base/write-whole.js";
+import {
+  caseStudyTables,
+  curvesCsv,
+  formatTables,
+  paperTables,
+  type ReportFormat,
+  reportFormats,
+} from "../report/index.js";
+import { readCaseStudy, readRuns } from "../run/index.js";
+import { printResult, type Runtime } from "./runtime.js";
+
+interface ReportOptions {
+  format: ReportFormat;
+  curves?: string;
+  caseStudy?: boolean;
+  json?: boolean;
+}
+
+export function addReportCommand(program: Command, runtime: Runtime): void {
+  program
+    .command("report")
+    .summary("the paper's tables from runs")
+    .description(
+      "Prints the tables that the given runs can fill, in the paper's layout: methods by model and data set, for each number " +
+        "of edits; α; combinations of methods. Then preservation losses, other evaluations and times.",
+    )
+    .argument("<dir...>", "run directories, or those of run --config")
+    .addOption(new Option("--format <name>", "of the tables").choices(reportFormats).default("text"))
+    .option("--curves <file>", "also write what changed during the runs, batch by batch, as CSV")
+    .option("--case-study", "print the texts that the runs have kept, side by side, in place of the tables")
+    .option("--json", "print the tables as JSON on stdout")
+    .action(async (directories: string[], options: ReportOptions) => {
+      const { format, curves, caseStudy } = options;
+      const runs = await readRuns(directories);
+      if (curves !== undefined) await writeWhole(curves, curvesCsv(runs));
+      const tables = caseStudy
+        ? caseStudyTables(await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) }))))
+        : paperTables(runs);
+      printResult(runtime, options, tables, () => formatTables(tables, format));
+    });
+}

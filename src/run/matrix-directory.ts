@@ -1,0 +1,80 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { fileError } from "../base/file-error.js";
+import { exists, named, writeJson } from "../base/files.js";
+import { describeIssues, readJsonFile } from "../base/json-file.js";
+import { Lock } from "../base/lock.js";
+import { LyaplockError } from "../errors.js";
+
+/** How one run of a matrix stands. */
+export type MatrixRunState =
+  | { name: string; state: "waiting" | "finished" }
+  | { name: string; state: "failed"; error: { code: string; message: string } };
+
+const stateSchema = z.object({
+  version: z.literal(1),
+  runs: z.array(
+    z.discriminatedUnion("state", [
+      z.object({ name: z.string(), state: z.enum(["waiting", "finished"]) }),
+      z.object({
+        name: z.string(),
+        state: z.literal("failed"),
+        error: z.object({ code: z.string(), message: z.string() }),
+      }),
+    ]),
+  ),
+});
+
+/** The directory of a matrix of runs: a run directory for each, and runs.json, which says how each of them stands. */
+export class MatrixDirectory {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  run(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Whether there is a matrix here. */
+  holdsMatrix(): Promise<boolean> {
+    return exists(this.state);
+  }
+
+  /** Creates the directory, or enters that of a matrix. ERR_RUN_DIRECTORY for one with anything else in it, or in use. */
+  async occupy(): Promise<Lock> {
+    const entries = await this.entries();
+    if (!(await this.holdsMatrix()) && entries.some((entry) => !/^(lock|runs\.json)(\.|$)/.test(entry))) {
+      const what = `${this.path} is not empty and holds no experiment. Choose a directory that is empty or does not exist.`;
+      throw new LyaplockError("ERR_RUN_DIRECTORY", what);
+    }
+    await named("create", this.path, () => mkdir(this.path, { recursive: true }));
+    return Lock.acquire(join(this.path, "lock"));
+  }
+
+  async read(): Promise<MatrixRunState[]> {
+    const { success, data, error } = stateSchema.safeParse(await readJsonFile(this.state, "ERR_RUN_DIRECTORY"));
+    if (success) return data.runs;
+    const what = `${this.state} cannot be read as the state of an experiment: ${describeIssues(error)}`;
+    throw new LyaplockError("ERR_RUN_DIRECTORY", `${what}. Choose another directory.`);
+  }
+
+  write(runs: readonly MatrixRunState[]): Promise<void> {
+    return writeJson(this.state, { version: 1, runs });
+  }
+
+  private get state(): string {
+    return join(this.path, "runs.json");
+  }
+
+  private async entries(): Promise<string[]> {
+    try {
+      return await readdir(this.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw fileError("read", this.path, error);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { basename } from "node:path";
+import { exists } from "../base/files.js";
+import { readJsonFile } from "../base/json-file.js";
+import { LyaplockError } from "../errors.js";
+import type { BatchLine } from "./batch-line.js";
+import { type EvaluationLine, readEvaluations } from "./evaluation-line.js";
+import { type Example, readExamples } from "./examples.js";
+import { readAllJsonLines } from "./json-lines.js";
+import { MatrixDirectory } from "./matrix-directory.js";
+import { RunDirectory } from "./run-directory.js";
+import { type RunRecord, readRunRecord } from "./run-record.js";
+import type { Summary } from "./summary.js";
+
+/** What a run directory holds, read. */
+export interface RunFiles {
+  /** Of the directory. */
+  name: string;
+  directory: string;
+  record: RunRecord;
+  batches: BatchLine[];
+  evaluations: EvaluationLine[];
+  /** Null while the run is under way or interrupted. */
+  summary: Summary | null;
+}
+
+/**
+ * Reads runs: of run directories, and all those of the directories that `runMatrix` filled, as far as they have begun.
+ *
+ * @throws ERR_RUN_DIRECTORY for a directory that is neither, or whose files are damaged; ERR_FILE
+ */
+export async function readRuns(directories: readonly string[]): Promise<RunFiles[]> {
+  const runs: RunFiles[] = [];
+  for (const path of directories) {
+    const matrix = new MatrixDirectory(path);
+    if (!(await matrix.holdsMatrix())) {
+      runs.push(await readRun(path));
+      continue;
+    }
+    for (const { name } of await matrix.read()) {
+      if (await isBegun(matrix.run(name))) runs.push(await readRun(matrix.run(name)));
+    }
+  }
+  return runs;
+}
+
+/** Texts that the run kept: of its case study, or else of its examples, which are shorter and fewer. */
+export async function readCaseStudy({ directory }: RunFiles): Promise<Example[]> {
+  const { caseStudy, examples } = new RunDirectory(directory);
+  return readExamples((await exists(caseStudy)) ? caseStudy : examples);
+}
+
+async function readRun(path: string): Promise<RunFiles> {
+  const directory = new RunDirectory(path);
+  if (!(await isBegun(path))) {
+    const what = `${directory.path} holds no run. Give run directories, or that of a run --config.`;
+    throw new LyaplockError("ERR_RUN_DIRECTORY", what);
+  }
+  const finished = (await directory.state()) === "finished";
+  return {
+    name: basename(directory.path),
+    directory: directory.path,
+    record: await readRunRecord(directory.record),
+    batches: await readAllJsonLines<BatchLine>(directory.batches),
+    evaluations: await readEvaluations(directory.evaluations),
+    summary: finished ? ((await readJsonFile(directory.summary, "ERR_RUN_DIRECTORY")) as Summary) : null,
+  };
+}
+
+async function isBegun(path: string): Promise<boolean> {
+  return ["interrupted", "finished"].includes(await new RunDirectory(path).state());
+}
