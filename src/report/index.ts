@@ -1,4 +1,5 @@
 export { describeChecks } from "./checks.js";
+export { describeComparison } from "./comparison.js";
 export { describeEvaluation } from "./evaluation.js";
 export { describeEvaluationLine } from "./evaluation-line.js";
 export { describeGlue } from "./glue.js";

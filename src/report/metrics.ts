@@ -39,7 +39,8 @@ export function describeByBatch(batches: readonly BatchMetrics[], shown = 10): s
   return `Efficacy at the end by the batch a fact was in, %: ${list.join(", ")}`;
 }
 
-function percent(figure: Statistic | number | undefined): string {
+/** "97.8 ± 0.7" */
+export function percent(figure: Statistic | number | undefined): string {
   if (figure === undefined || (typeof figure === "object" && figure.count === 0)) return "not measured";
   if (typeof figure === "number") return figure.toFixed(1);
   return `${figure.mean.toFixed(1)} ± ${figure.standardError.toFixed(1)}`;

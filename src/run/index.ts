@@ -1,5 +1,5 @@
 export { type CollectedMoments, collectMoments, type MomentsOptions } from "./collect-moments.js";
-export { type DemoOptions, runDemo } from "./demo.js";
+export { compareDemo, type DemoOptions, runDemo } from "./demo.js";
 export { checkEdit, type EditOptions, type EditOutcome, editModel, saveChangedModel } from "./edit-model.js";
 export type { EditRecord } from "./edited-model.js";
 export { packageVersion } from "./environment.js";

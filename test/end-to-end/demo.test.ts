@@ -63,6 +63,33 @@ describe("lyaplock demo", () => {
     expect(fourth.stderr).toContain("--edits: 50 then, 60 now");
   }, 300_000);
 
+  it("compares LyapLock with sequential MEMIT, and goes on after an interruption", async () => {
+    const cwd = await temporaryDirectory();
+    const compare = ["demo", "--compare", "--edits", "50"];
+    const first = await lyaplock(compare, { cwd });
+    expect(first).toMatchObject({ code: 0 });
+    for (const part of [
+      /before +LyapLock +MEMIT, sequential/,
+      /efficacy, % +0\.0 ± 0\.0 +\d+\.\d ± \d+\.\d +\d+\.\d ± \d+\.\d/,
+      /knowledge of other facts, % +100\.0 ± 0\.0 +\d/,
+      /preservation loss of layer 0, of \d+ +0 % +\d+ % +\d+ %/,
+      /prompt +was +shall be +LyapLock +MEMIT, sequential/,
+    ]) {
+      expect(first.stdout).toMatch(part);
+    }
+    const place = (name: string) => join(cwd, "runs", "demo-compare", name);
+    expect(JSON.parse(await readFile(join(place("memit-sequential"), "summary.json"), "utf8")).method).toBe(
+      "memit-sequential",
+    );
+
+    // Interrupted in the second run: the first is left alone, the second goes on from its last batch.
+    await rm(join(place("memit-sequential"), "summary.json"));
+    const second = await lyaplock(compare, { cwd });
+    expect(second).toMatchObject({ code: 0 });
+    expect(second.stderr).not.toContain("editing (");
+    expect(second.stdout.replace(/^seconds.*$/m, "")).toBe(first.stdout.replace(/^seconds.*$/m, ""));
+  }, 300_000);
+
   it("touches nothing in a directory that is no run", async () => {
     const cwd = await temporaryDirectory();
     await mkdir(join(cwd, "runs", "demo"), { recursive: true });

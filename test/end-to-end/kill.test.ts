@@ -19,7 +19,11 @@ async function arguments_(): Promise<string[]> {
   const text = join(directory, "text.txt");
   await writeFile(text, officialJson<string[]>(family, "statistics", "texts.json").slice(0, 20).join("\n"));
   const measured = ["--glue", glueDirectory, "--perplexity", text, "--glue-every", "25", "--eval-every", "20"];
-  return ["run", ...(await editingArguments(family, directory)), ...more, ...measured];
+  const known = join(directory, "known.json");
+  const fact = { known_id: 0, subject: "Peru", attribute: "gold", prompt: "The currency of Peru is" };
+  await writeFile(known, JSON.stringify([fact]));
+  const kept = ["--knowledge", known, "--case-study", "3"];
+  return ["run", ...(await editingArguments(family, directory)), ...more, ...measured, ...kept];
 }
 
 /** A run that nobody disturbed. */

@@ -18,6 +18,7 @@ export async function lastingContent(directory: string): Promise<Record<string, 
     }),
     cases: await text("cases.jsonl"),
     examples: await text("examples.json"),
+    caseStudy: await text("case-study.json").catch(() => null), // only where it was asked for
     record: await text("model/lyaplock-edit.json"),
     summary,
     weights: (await readFile(join(directory, "model/model.safetensors"))).toString("base64"),

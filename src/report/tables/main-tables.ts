@@ -1,3 +1,4 @@
+import type { Metrics } from "../../evaluate/index.js";
 import { alphaOf, byMethod, editsOf, type FinishedRun, groupBy, labelAmong, methodLabel } from "./labels.js";
 import { datasetOf, metricColumns } from "./metric-columns.js";
 import type { Cell, ReportTable } from "./table-file.js";
@@ -22,8 +23,10 @@ function mainTable(edits: number, runs: FinishedRun[]): ReportTable {
   const { columns, cells } = metricColumns(runs);
   const rows: Cell[][] = [];
   for (const [model, members] of groupBy(runs, ({ record }) => record.model.name)) {
-    const before = new Map(members.map((run) => [datasetOf(run), run.summary.before]));
-    if ([...before.values()].some((metrics) => metrics !== null)) rows.push([model, "unedited", ...cells(before)]);
+    const measured = members.flatMap((run): [string, Metrics][] =>
+      run.summary.before === null ? [] : [[datasetOf(run), run.summary.before]],
+    );
+    if (measured.length > 0) rows.push([model, "unedited", ...cells(new Map(measured))]);
     for (const [label, same] of groupBy([...members].sort(byMethod), labelAmong(members, datasetOf))) {
       rows.push([model, label, ...cells(new Map(same.map((run) => [datasetOf(run), run.summary.after])))]);
     }

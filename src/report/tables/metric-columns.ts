@@ -18,7 +18,7 @@ const datasetTitles: Record<string, string> = { counterfact: "CounterFact", zsre
 export interface MetricColumns {
   columns: ReportColumn[];
   /** Of the metrics of runs on different data sets, by the name of the data set. */
-  cells(byDataset: ReadonlyMap<string, Metrics | null>): Cell[];
+  cells(byDataset: ReadonlyMap<string, Metrics>): Cell[];
 }
 
 export function metricColumns(runs: readonly FinishedRun[]): MetricColumns {
@@ -30,7 +30,7 @@ export function metricColumns(runs: readonly FinishedRun[]): MetricColumns {
   );
   return {
     columns: chosen.map(({ dataset, name }) => ({ group: datasetTitles[dataset] ?? dataset, heading: names[name] })),
-    cells: (byDataset) => chosen.map(({ dataset, name }) => measured(byDataset.get(dataset) ?? null, name)),
+    cells: (byDataset) => chosen.map(({ dataset, name }) => measured(byDataset.get(dataset), name)),
   };
 }
 
@@ -38,7 +38,7 @@ export function datasetOf({ record }: FinishedRun): string {
   return record.dataset.name;
 }
 
-function measured(metrics: Metrics | null, name: MetricName): Statistic | null {
-  const statistic = (metrics as Partial<Record<MetricName, Statistic>> | null)?.[name];
+function measured(metrics: Metrics | undefined, name: MetricName): Statistic | null {
+  const statistic = metrics?.[name];
   return statistic === undefined || statistic.count === 0 ? null : statistic;
 }
