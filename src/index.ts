@@ -91,8 +91,11 @@ export {
   type EvaluationLine,
   type ExperimentOptions,
   type ExperimentResult,
+  type MatrixOptions,
+  type MatrixResult,
   type PlanOptions,
   planRun,
   type RunPlan,
   runExperiment,
+  runMatrix,
 } from "./run/index.js";

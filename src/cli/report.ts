@@ -9,17 +9,17 @@ import {
   reportFormats,
 } from "../report/index.js";
 import { readCaseStudy, readRuns } from "../run/index.js";
+import { addCommonOptions, type CommonOptions } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
-interface ReportOptions {
+interface ReportOptions extends CommonOptions {
   format: ReportFormat;
   curves?: string;
   caseStudy?: boolean;
-  json?: boolean;
 }
 
 export function addReportCommand(program: Command, runtime: Runtime): void {
-  program
+  const command = program
     .command("report")
     .summary("the paper's tables from runs")
     .description(
@@ -29,15 +29,14 @@ export function addReportCommand(program: Command, runtime: Runtime): void {
     .argument("<dir...>", "run directories, or those of run --config")
     .addOption(new Option("--format <name>", "of the tables").choices(reportFormats).default("text"))
     .option("--curves <file>", "also write what changed during the runs, batch by batch, as CSV")
-    .option("--case-study", "print the texts that the runs have kept, side by side, in place of the tables")
-    .option("--json", "print the tables as JSON on stdout")
-    .action(async (directories: string[], options: ReportOptions) => {
-      const { format, curves, caseStudy } = options;
-      const runs = await readRuns(directories);
-      if (curves !== undefined) await writeWhole(curves, curvesCsv(runs));
-      const tables = caseStudy
-        ? caseStudyTables(await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) }))))
-        : paperTables(runs);
-      printResult(runtime, options, tables, () => formatTables(tables, format));
-    });
+    .option("--case-study", "print the texts that the runs have kept, side by side, in place of the tables");
+  addCommonOptions(command).action(async (directories: string[], options: ReportOptions) => {
+    const { format, curves, caseStudy } = options;
+    const runs = await readRuns(directories);
+    if (curves !== undefined) await writeWhole(curves, curvesCsv(runs));
+    const tables = caseStudy
+      ? caseStudyTables(await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) }))))
+      : paperTables(runs);
+    printResult(runtime, options, tables, () => formatTables(tables, format));
+  });
 }

@@ -26,11 +26,6 @@ export function configure({ device, threads }: CommonOptions): void {
 }
 
 /** Prints a result in the form that was asked for. */
-export function printResult(
-  runtime: Runtime,
-  { json }: Pick<CommonOptions, "json">,
-  result: unknown,
-  text: () => string,
-): void {
+export function printResult(runtime: Runtime, { json }: CommonOptions, result: unknown, text: () => string): void {
   runtime.print(json ? `${JSON.stringify(result, null, 2)}\n` : `${text()}\n`);
 }

@@ -94,6 +94,7 @@ function within(place: string, events: RunEvents): RunEvents {
     onProgress: (progress) => events.onProgress?.({ ...progress, stage: `${place}, ${progress.stage}` }),
     onNote: (text) => events.onNote?.(text),
     onBatch: (report) => events.onBatch?.(report),
+    onEvaluation: (line) => events.onEvaluation?.(line),
   };
 }
 

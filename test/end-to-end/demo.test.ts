@@ -65,7 +65,7 @@ describe("lyaplock demo", () => {
 
   it("compares LyapLock with sequential MEMIT, and goes on after an interruption", async () => {
     const cwd = await temporaryDirectory();
-    const compare = ["demo", "--compare", "--edits", "50"];
+    const compare = ["demo", "--compare", "--edits", "20"];
     const first = await lyaplock(compare, { cwd });
     expect(first).toMatchObject({ code: 0 });
     for (const part of [

@@ -73,15 +73,15 @@ async function finishAndCompare(out: string): Promise<void> {
 it("everything that was asked for is measured", async () => {
   const { evaluations } = (await undisturbed) as { evaluations: { edits: number; kind: string }[] };
   const metrics = [20, 40, 60].map((edits) => `${edits} metrics`);
-  const due = [0, 30, 50, 70].flatMap((edits) => [`${edits} glue`, `${edits} perplexity`]);
+  const due = [0, 30, 50, 70].flatMap((edits) => [`${edits} glue`, `${edits} perplexity`, `${edits} knowledge`]);
   expect(evaluations.map(({ edits, kind }) => `${edits} ${kind}`)).toEqual([
-    ...due.slice(0, 2),
+    ...due.slice(0, 3),
     metrics[0],
-    ...due.slice(2, 4),
+    ...due.slice(3, 6),
     metrics[1],
-    ...due.slice(4, 6),
+    ...due.slice(6, 9),
     metrics[2],
-    ...due.slice(6, 8),
+    ...due.slice(9, 12),
     "70 metrics",
   ]);
 });

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { lyaplock } from "./command.js";
 
-const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "models", "plan", "doctor"];
+const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "models", "plan", "report", "doctor"];
 
 describe("help", () => {
   it("names every command", async () => {

@@ -19,6 +19,8 @@ interface Asked {
   evaluations?: object[];
   /** Preservation loss after each batch; the threshold is α. */
   losses?: number[];
+  /** After the run's end, where that changes it. */
+  endLoss?: number;
   metrics?: Partial<Metrics>;
   finished?: boolean;
 }
@@ -47,6 +49,7 @@ function run(name: string, asked: Asked): RunFiles {
     summary: finished
       ? {
           ...{ method, edits, before: before ? { ...after, efficacy: mean(1) } : null, after },
+          layers: layersAt(asked.endLoss ?? losses.at(-1)!),
           seconds: { moments: 1, values: 2, keys: 3, updates: 4, evaluation: 5, saving: 6, total: 21 },
         }
       : null,
@@ -153,10 +156,12 @@ describe("the other tables", () => {
     const runs = [
       run("a", { method: "lyaplock", alpha: 10, losses }),
       run("b", { method: "memit", losses: [2, 5], finished: false }),
+      run("c", { method: "prune", losses: [2, 5], endLoss: 3 }),
     ];
     const { rows } = tableOf(runs, "Preservation");
     expect(rows).toEqual([
       ["m", "counterfact", "MEMIT", null, 20, 3, 2, 5, 2.5, null, null, null, null],
+      ["m", "counterfact", "PRUNE", null, 20, 3, 2, 3, 1.5, null, null, null, null],
       ["m", "counterfact", "LyapLock", 10, 120, 3, 1, 12, 12, 10, "30–120 %", "120 %", 1],
     ]);
     expect(titles([runs[1]!])).toEqual([expect.stringContaining("Preservation")]);

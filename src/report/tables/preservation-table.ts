@@ -11,7 +11,8 @@ const LAST = 10;
 export function preservationTable(runs: readonly RunFiles[]): ReportTable[] {
   const rows = [...runs].sort(byMethod).flatMap((run) => {
     const last = run.batches.at(-1);
-    return (last?.layers ?? []).map((layer): Cell[] => {
+    const layers = run.summary?.layers ?? last?.layers ?? []; // PRUNE changes them once more after the last batch
+    return layers.map((layer): Cell[] => {
       const losses = run.batches.map(({ layers }) => layers.find((other) => other.layer === layer.layer)!);
       return [
         run.record.model.name,
