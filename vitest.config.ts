@@ -6,7 +6,7 @@ export default defineConfig({
     // A native addon belongs to a process; and a crash in it shall fail one file, not the run.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 120_000,
     passWithNoTests: false,
   },

@@ -1,13 +1,13 @@
 import type { BatchMetrics, Metrics, Statistic } from "../evaluate/index.js";
 import { table } from "./table.js";
 
-const meanings: Record<keyof Metrics, string> = {
+/** Accuracies are in summary.json: they would bury what the paper's tables have. */
+type ShownMetric = Exclude<keyof Metrics, `${string}Accuracy`>;
+
+const meanings: Record<ShownMetric, string> = {
   efficacy: "the edited prompts say the new fact",
   generalization: "so do paraphrases of them",
   specificity: "other subjects keep their facts",
-  efficacyAccuracy: "the new fact is what comes first, at the edited prompts",
-  generalizationAccuracy: "and at paraphrases",
-  specificityAccuracy: "other facts are what comes first",
   score: "harmonic mean of efficacy, generalization, specificity",
   fluency: "generated text does not repeat itself (entropy, in 1/100 bit)",
   consistency: "it is like what people wrote on the new fact",
@@ -15,9 +15,9 @@ const meanings: Record<keyof Metrics, string> = {
 
 /** Metrics in percent, before (where they were taken) and after. */
 export function describeMetrics(before: Metrics | null, after: Metrics): string {
-  const names = (Object.keys(meanings) as (keyof Metrics)[]).filter((name) => after[name] !== undefined);
+  const names = (Object.keys(meanings) as ShownMetric[]).filter((name) => after[name] !== undefined);
   const rows = names.map((name) => [
-    name.replace("Accuracy", ", accuracy"),
+    name,
     ...(before === null ? [] : [percent(before[name])]),
     percent(after[name]),
     meanings[name],
@@ -35,8 +35,8 @@ export function describeByBatch(batches: readonly BatchMetrics[], shown = 10): s
   const last = batches.length - 1;
   const steps = Math.min(last, shown - 1);
   const chosen = Array.from({ length: steps + 1 }, (_, i) => batches[Math.round((i * last) / steps)]!);
-  const list = chosen.map(({ batch, efficacy }) => `${efficacy.mean.toFixed(1)} (batch ${batch})`);
-  return `Efficacy at the end by when a fact was edited, %: ${list.join(", ")}`;
+  const list = chosen.map(({ batch, efficacy }) => `${batch}: ${efficacy.mean.toFixed(1)}`);
+  return `Efficacy at the end by the batch a fact was in, %: ${list.join(", ")}`;
 }
 
 /** "97.8 ± 0.7" */

@@ -182,7 +182,8 @@ export function completeFromRecord(options: ExperimentOptions, recorded: RunRequ
       .filter((name) => !(places as readonly string[]).includes(name))
       .map((name) => ({ name: flag(name), recorded: recorded[name], now: now[name] })),
   );
-  return { ...recorded, ...now };
+  // A run that was begun by an earlier version knows nothing of later options.
+  return { ...defaults, ...recorded, ...now };
 }
 
 export interface Difference {

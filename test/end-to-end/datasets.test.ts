@@ -84,7 +84,7 @@ it("lyaplock run generates text where asked, measures it and shows what it found
   expect(code).toBe(0);
   expect(stdout).toMatch(/fluency +\d+\.\d ± 0\.0/);
   expect(stdout).toMatch(/consistency +\d+\.\d ± 0\.0/);
-  expect(stdout).toMatch(/by when a fact was edited, %: \d+\.0 \(batch 1\), \d+\.0 \(batch 2\)/);
+  expect(stdout).toMatch(/by the batch a fact was in, %: 1: \d+\.0, 2: \d+\.0\n/);
 
   const [first, second] = await caseLines("texts");
   const { generation } = first!.after;

@@ -97,7 +97,7 @@ describe("a limit on the preservation loss", () => {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 
@@ -125,7 +125,7 @@ describe("a limit on the preservation loss", () => {
           await driftOf(searching),
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 

@@ -67,6 +67,12 @@ describe("completeFromRecord", () => {
     expect(completeFromRecord({ directory: "runs/a", resume: true }, recorded)).toEqual(recorded);
   });
 
+  it("takes the default of an option that the record does not know", () => {
+    const { consistency: _, offset: _offset, ...earlier } = recorded;
+    const completed = completeFromRecord({ directory: "runs/a", resume: true }, earlier as typeof recorded);
+    expect(completed).toEqual(recorded);
+  });
+
   it("accepts options that are given again", () => {
     expect(completeFromRecord({ ...asked, resume: true }, recorded)).toEqual(recorded);
   });

@@ -7,23 +7,25 @@ export function eigen(a: Plain): { values: number[]; vectors: Plain } {
   const n = a.rows;
   const left = plain(n, n, (i, j) => entry(a, i, j));
   const vectors = plain(n, n, (i, j) => (i === j ? 1 : 0));
-  const turn = (matrix: Plain, p: number, q: number, cos: number, sin: number) => {
+  /** Turns columns p and q into one another, or with a stride of 1 rows. */
+  const turn = ({ values }: Plain, [p, q]: [number, number], angle: number, stride: number) => {
+    const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+    const across = stride === 1 ? n : 1;
     for (let i = 0; i < n; i++) {
-      const [x, y] = [entry(matrix, i, p), entry(matrix, i, q)];
-      matrix.values[i * n + p] = cos * x - sin * y;
-      matrix.values[i * n + q] = sin * x + cos * y;
+      const [at, other] = [i * stride + p * across, i * stride + q * across];
+      const [x, y] = [values[at]!, values[other]!];
+      values[at] = cos * x - sin * y;
+      values[other] = sin * x + cos * y;
     }
   };
-  for (let sweep = 0; sweep < 30; sweep++)
+  for (let sweep = 0; sweep < 12; sweep++)
     for (let p = 0; p < n; p++)
       for (let q = p + 1; q < n; q++) {
         if (entry(left, p, q) === 0) continue;
         const angle = 0.5 * Math.atan2(2 * entry(left, p, q), entry(left, q, q) - entry(left, p, p));
-        const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-        turn(left, p, q, cos, sin);
-        left.values.set(transposed(left).values);
-        turn(left, p, q, cos, sin);
-        turn(vectors, p, q, cos, sin);
+        turn(left, [p, q], angle, n);
+        turn(left, [p, q], angle, 1);
+        turn(vectors, [p, q], angle, n);
       }
   return { values: plain(n, 1, (i) => entry(left, i, i)).values as unknown as number[], vectors };
 }
