@@ -94,7 +94,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("compressSingularValues", compress_singular_values_of);
   function("rankOneUpdate", rank_one_update_of);
   function("preservationLoss", preservation_loss_of);
-  function("driftTargets", drift_targets);
   function("addScaled", add_scaled);
   function("norm", norm_of);
   function("readTensors", read_tensors);

@@ -66,19 +66,6 @@ Napi::Value preservation_loss_of(const Napi::CallbackInfo& info) {
       to_number);
 }
 
-Napi::Value drift_targets(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return promise(
-      env, nullptr,
-      [drift = MatrixHandle::unwrap(env, info[0]), keys = MatrixHandle::unwrap(env, info[1]),
-       residuals = MatrixHandle::unwrap(env, info[2])] {
-        Matrix<double> drift_storage, key_storage, residual_storage;
-        return targets_of(*drift->backend, drift->as_doubles(drift_storage), keys->as_doubles(key_storage),
-                          residuals->as_doubles(residual_storage));
-      },
-      give_doubles);
-}
-
 Napi::Value add_scaled(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const double scale = number(info[1], "scale");

@@ -11,8 +11,7 @@ Napi::Value keep_top_share_of(const Napi::CallbackInfo& info);
 Napi::Value compress_singular_values_of(const Napi::CallbackInfo& info);
 Napi::Value rank_one_update_of(const Napi::CallbackInfo& info);
 Napi::Value preservation_loss_of(const Napi::CallbackInfo& info);
-/// driftTargets(drift, keys, residuals), addScaled(a, scale, b), norm(matrix)
-Napi::Value drift_targets(const Napi::CallbackInfo& info);
+/// addScaled(a, scale, b), norm(matrix)
 Napi::Value add_scaled(const Napi::CallbackInfo& info);
 Napi::Value norm_of(const Napi::CallbackInfo& info);
 

@@ -512,8 +512,6 @@ export interface NativeAddon {
   ): Promise<NativeMatrix>;
   /** tr(D C Dᵀ). */
   preservationLoss(drift: NativeMatrix, covariance: NativeMatrix): Promise<number>;
-  /** What a batch shall reach relative to the original weight: K Dᵀ + R [u, m], of drift [m, d], keys [u, d], residuals [u, m]. */
-  driftTargets(drift: NativeMatrix, keys: NativeMatrix, residuals: NativeMatrix): Promise<NativeMatrix>;
   /** a + scale · b, float64. */
   addScaled(a: NativeMatrix, scale: number, b: NativeMatrix): Promise<NativeMatrix>;
   /** Frobenius. */

@@ -5,9 +5,9 @@ import { EngineLayer } from "./engine-layer.js";
 import { layerByLayer } from "./layer-by-layer.js";
 import type { LayerContext, LayerMethod } from "./layer-method.js";
 import type { EditingMethod } from "./method.js";
-import { OwnDriftLayer } from "./own-drift-layer.js";
 import { PrunedLayer } from "./prune.js";
 import { keepTop } from "./rect.js";
+import { ShapedLayer } from "./shaped-layer.js";
 import { checkCovarianceWeight, LimitedWeight, QueuedWeight } from "./weighing.js";
 
 /** Methods that the queue can be combined with. */
@@ -22,9 +22,10 @@ export interface LyapLockOptions {
   /** λ, in place of the hyperparameters' (`mom2_update_weight`; with base "alphaedit" its `L2`). */
   covarianceWeight?: number | undefined;
   /**
-   * A method to be combined with, in place of LyapLock's own memory of all earlier facts: "memit" solves each batch under the
-   * queue without them, "rect" and "prune" shape the outcome as those methods do, "alphaedit" remembers all facts, in its null
-   * space.
+   * A method to be combined with, in place of LyapLock's own memory of all earlier facts: with "memit", "rect" and "prune" each
+   * batch adds what that method adds, under the queue's weight in place of λ, which slows the loss down instead of pulling it
+   * back; "alphaedit" remembers all facts, in its null space. (The published code, its memory switched off, pulls the drift of
+   * earlier batches back too, and so forgets them.)
    */
   base?: (typeof lyapLockBases)[number] | undefined;
   /**
@@ -60,11 +61,13 @@ export function lyaplock({ alpha = 60, covarianceWeight, base, bound }: LyapLock
       case undefined:
         return EngineLayer.create(context, await context.keySpace(), "values", weighing);
       case "memit":
-        return OwnDriftLayer.create(context, { weighing, pullsBack: true });
+        return EngineLayer.create(context, await context.keySpace(), "none", weighing);
       case "rect":
-        return OwnDriftLayer.create(context, { weighing, pullsBack: true, shape: keepTop() });
-      case "prune":
-        return PrunedLayer.create(context, await OwnDriftLayer.create(context, { weighing, pullsBack: true }));
+        return ShapedLayer.create(context, { weighing, shape: keepTop() });
+      case "prune": {
+        const unpruned = await EngineLayer.create(context, await context.keySpace(), "none", weighing);
+        return PrunedLayer.create(context, unpruned);
+      }
       case "alphaedit": {
         const { space, weight: own } = await nullSpaceOf(context);
         return EngineLayer.create(context, space, "values", new QueuedWeight(covarianceWeight ?? own, queue));

@@ -4,7 +4,7 @@ import { addon, call } from "../../native/index.js";
 import { layerByLayer } from "./layer-by-layer.js";
 import type { MemitOptions } from "./memit.js";
 import type { EditingMethod } from "./method.js";
-import { OwnDriftLayer } from "./own-drift-layer.js";
+import { ShapedLayer } from "./shaped-layer.js";
 import { ConstantWeight, checkCovarianceWeight } from "./weighing.js";
 
 /** Of the elements of a change, as the published LyapLock code has it; RECT's own has 0.2. */
@@ -33,7 +33,7 @@ export function rect({ covarianceWeight, share }: RectOptions = {}): EditingMeth
     },
     forLayer: async (context) => {
       const weighing = new ConstantWeight(covarianceWeight ?? context.hyperparameters.covarianceWeight);
-      return OwnDriftLayer.create(context, { weighing, pullsBack: false, shape });
+      return ShapedLayer.create(context, { weighing, shape });
     },
   });
 }
