@@ -176,20 +176,28 @@ Napi::Value give_if_any(Napi::Env env, Matrix<float> matrix) {
 }  // namespace
 
 Napi::Function ModelHandle::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeModel",
-      {InstanceMethod<&ModelHandle::logits>("logits"), InstanceMethod<&ModelHandle::score>("score"),
-       InstanceMethod<&ModelHandle::begin_generation>("beginGeneration"),
-       InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
-       InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
-       InstanceMethod<&ModelHandle::fine_tune>("fineTune"), InstanceMethod<&ModelHandle::begin_keys>("beginKeys"),
-       InstanceMethod<&ModelHandle::weight>("weight"), InstanceMethod<&ModelHandle::original_weight>("originalWeight"),
-       InstanceMethod<&ModelHandle::bias>("bias"), InstanceMethod<&ModelHandle::original_bias>("originalBias"),
-       InstanceMethod<&ModelHandle::set_bias>("setBias"), InstanceMethod<&ModelHandle::set_drift>("setDrift"),
-       InstanceMethod<&ModelHandle::set_weight>("setWeight"),
-       InstanceMethod<&ModelHandle::weight_change>("weightChange"), InstanceMethod<&ModelHandle::save>("save"),
-       InstanceMethod<&ModelHandle::write_delta>("writeDelta"),
-       InstanceMethod<&ModelHandle::change_by_delta>("changeByDelta"), dispose_method()});
+  return DefineClass(env, "NativeModel",
+                     {InstanceMethod<&ModelHandle::logits>("logits"),
+                      InstanceMethod<&ModelHandle::score>("score"),
+                      InstanceMethod<&ModelHandle::begin_generation>("beginGeneration"),
+                      InstanceMethod<&ModelHandle::accumulate_moments>("accumulateMoments"),
+                      InstanceMethod<&ModelHandle::optimize_values>("optimizeValues"),
+                      InstanceMethod<&ModelHandle::fine_tune>("fineTune"),
+                      InstanceMethod<&ModelHandle::begin_keys>("beginKeys"),
+                      InstanceMethod<&ModelHandle::trace>("trace"),
+                      InstanceMethod<&ModelHandle::embedding_deviation>("embeddingDeviation"),
+                      InstanceMethod<&ModelHandle::weight>("weight"),
+                      InstanceMethod<&ModelHandle::original_weight>("originalWeight"),
+                      InstanceMethod<&ModelHandle::bias>("bias"),
+                      InstanceMethod<&ModelHandle::original_bias>("originalBias"),
+                      InstanceMethod<&ModelHandle::set_bias>("setBias"),
+                      InstanceMethod<&ModelHandle::set_drift>("setDrift"),
+                      InstanceMethod<&ModelHandle::set_weight>("setWeight"),
+                      InstanceMethod<&ModelHandle::weight_change>("weightChange"),
+                      InstanceMethod<&ModelHandle::save>("save"),
+                      InstanceMethod<&ModelHandle::write_delta>("writeDelta"),
+                      InstanceMethod<&ModelHandle::change_by_delta>("changeByDelta"),
+                      dispose_method()});
 }
 
 std::size_t layer_argument(const Napi::Value& value, const Transformer& model) {

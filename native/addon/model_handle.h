@@ -24,6 +24,9 @@ class ModelHandle final : public Handle<ModelHandle, Transformer> {
   Napi::Value optimize_values(const Napi::CallbackInfo& info);
   Napi::Value fine_tune(const Napi::CallbackInfo& info);
   Napi::Value begin_keys(const Napi::CallbackInfo& info);
+  // tracing.cpp
+  Napi::Value trace(const Napi::CallbackInfo& info);
+  Napi::Value embedding_deviation(const Napi::CallbackInfo& info);
   Napi::Value weight(const Napi::CallbackInfo& info);
   Napi::Value original_weight(const Napi::CallbackInfo& info);
   Napi::Value bias(const Napi::CallbackInfo& info);

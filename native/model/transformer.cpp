@@ -100,11 +100,15 @@ void Transformer::norm_forward(const NormWeights& norm, ConstMatrixView<float> x
     backend_->layer_norm_forward(x, norm.weight, norm.bias, description_.norm_epsilon, out, mean, scale);
 }
 
-void Transformer::embed(std::span<const std::int32_t> tokens, const RowLayout& layout, MatrixView<float> x) const {
+void Transformer::embed_tokens(std::span<const std::int32_t> tokens, MatrixView<float> x) const {
   if (weights_->half_embedding.empty())
     backend_->gather_rows(weights_->embedding, tokens, x);
   else
     backend_->gather_rows(weights_->half_embedding, tokens, x);
+}
+
+void Transformer::embed(std::span<const std::int32_t> tokens, const RowLayout& layout, MatrixView<float> x) const {
+  embed_tokens(tokens, x);
   if (weights_->family.positions != Positions::learned) return;
   Matrix<float> positions(*backend_, x.rows, x.cols);
   backend_->gather_rows(weights_->position_embedding, layout.positions, positions);

@@ -71,6 +71,8 @@ class Transformer {
   [[nodiscard]] BlockActivations make_activations(std::size_t rows) const;
 
   void embed(std::span<const std::int32_t> tokens, const RowLayout& layout, MatrixView<float> x) const;
+  /// The same without positions.
+  void embed_tokens(std::span<const std::int32_t> tokens, MatrixView<float> x) const;
   void attend(std::size_t layer, const RowLayout& layout, ConstMatrixView<float> x, const AttentionPrefix& prefix,
               BlockActivations& activations);
   /// Keys and values alone, for rows that only others attend to.

@@ -217,6 +217,37 @@ export interface SavedMatrix {
   rounding: number;
 }
 
+/** What is restored: a block's output, or what its MLP or its attention adds to the residual stream. */
+export type TraceKind = "state" | "mlp" | "attention";
+
+/** A prompt for causal tracing. */
+export interface TracedPrompt {
+  tokens: Int32Array;
+  /** Tokens of the subject, [begin, end). */
+  subjectBegin: number;
+  subjectEnd: number;
+  /** The token whose probability after the prompt is looked at. */
+  answer: number;
+  /** Noise of each corrupted copy, [copies * subject tokens, m]. */
+  noise: Float32Array;
+}
+
+export interface TracingOptions {
+  kinds: readonly TraceKind[];
+  /** Layers in which the output of MLP or attention is restored together. */
+  window: number;
+  /** Tokens at which something is restored, [begin, end). */
+  begin: number;
+  end: number;
+}
+
+/** Probabilities of the answer: clean, corrupted, and for each kind with something restored, [end - begin, layers]. */
+export interface TracedScores {
+  high: number;
+  low: number;
+  scores: Float32Array[];
+}
+
 /** A transformer with float32 arithmetic. */
 export interface NativeModel {
   /** Logits [rows, vocabulary] at chosen tokens (indices into batch.tokens, [rows]). */
@@ -245,6 +276,10 @@ export interface NativeModel {
     cancellation?: NativeCancellation,
   ): Promise<FineTuningResult>;
   beginKeys(prompts: KeyPrompts): NativeKeyPass;
+  /** Runs a prompt clean, with noise on its subject, and with something restored (native/model/tracing.h). */
+  trace(prompt: TracedPrompt, options: TracingOptions, cancellation?: NativeCancellation): Promise<TracedScores>;
+  /** Standard deviation (unbiased) of all entries of the embeddings of some tokens. */
+  embeddingDeviation(tokens: Int32Array): Promise<number>;
 
   /** The down-projection's weight as it is now, [m, d] float32, whatever the checkpoint's orientation. */
   weight(layer: number): Promise<NativeMatrix>;
