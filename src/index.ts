@@ -99,3 +99,18 @@ export {
   runExperiment,
   runMatrix,
 } from "./run/index.js";
+export {
+  type AveragedTrace,
+  type AverageEffect,
+  type LayerSuggestion,
+  type RoleEffects,
+  type SkippedTrace,
+  subjectNoise,
+  suggestLayers,
+  type TokenRole,
+  TraceAverages,
+  type TracedFact,
+  type TraceKind,
+  type TraceOptions,
+  trace,
+} from "./trace/index.js";

@@ -12,6 +12,7 @@ import { addPlanCommand } from "./plan.js";
 import { addReportCommand } from "./report.js";
 import { addRunCommand } from "./run.js";
 import { configure, type Runtime } from "./runtime.js";
+import { addTraceCommand } from "./trace.js";
 
 /** All commands, in the order in which a newcomer meets them. */
 export function createProgram(runtime: Runtime, version: string): Command {
@@ -34,6 +35,7 @@ export function createProgram(runtime: Runtime, version: string): Command {
   addReportCommand(program, runtime);
   addEvalCommand(program, runtime);
   addMomentsCommand(program, runtime);
+  addTraceCommand(program, runtime);
   addLogitsCommand(program, runtime);
   addGenerateCommand(program, runtime);
   addModelsCommand(program, runtime);

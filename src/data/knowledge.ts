@@ -1,11 +1,15 @@
-import { contentHash } from "../base/content-hash.js";
 import { LyaplockError } from "../errors.js";
 import { builtinFiles } from "../model/builtin.js";
-import { datasets } from "./datasets.js";
+import { type Dataset, datasets } from "./datasets.js";
 import type { KnownFact } from "./records.js";
 
 /** The known facts that come with the built-in model, in place of a file. */
 export const ATLAS_KNOWLEDGE = "atlas";
+
+/** A file of known facts, or those of "atlas". */
+export function openKnowledge(place: string): Dataset<KnownFact> {
+  return datasets.known(place === ATLAS_KNOWLEDGE ? builtinFiles("atlas").knowledge : place);
+}
 
 /**
  * Reads known facts, all of which must be good: what is passed over would not be missed in a share.
@@ -14,20 +18,16 @@ export const ATLAS_KNOWLEDGE = "atlas";
  * @throws ERR_FILE, ERR_DATASET_FORMAT, ERR_ABORTED
  */
 export async function readKnowledge(place: string, signal?: AbortSignal): Promise<KnownFact[]> {
-  const path = knowledgeFile(place);
+  const dataset = openKnowledge(place);
   const facts: KnownFact[] = [];
   const onSkip = ({ index, reason }: { index: number; reason: string }) => {
-    throw new LyaplockError("ERR_DATASET_FORMAT", `${path}: fact ${index}: ${reason}`);
+    throw new LyaplockError("ERR_DATASET_FORMAT", `${dataset.path}: fact ${index}: ${reason}`);
   };
-  for await (const fact of datasets.known(path).records({ onSkip, signal })) facts.push(fact);
-  if (facts.length === 0) throw new LyaplockError("ERR_DATASET_FORMAT", `${path} holds no facts`);
+  for await (const fact of dataset.records({ onSkip, signal })) facts.push(fact);
+  if (facts.length === 0) throw new LyaplockError("ERR_DATASET_FORMAT", `${dataset.path} holds no facts`);
   return facts;
 }
 
 export function knowledgeHash(place: string): Promise<string> {
-  return contentHash([knowledgeFile(place)]);
-}
-
-function knowledgeFile(place: string): string {
-  return place === ATLAS_KNOWLEDGE ? builtinFiles("atlas").knowledge : place;
+  return openKnowledge(place).contentHash();
 }

@@ -14,3 +14,4 @@ export { caseStudyTables } from "./tables/case-study.js";
 export { curvesCsv } from "./tables/curves.js";
 export { paperTables } from "./tables/paper-tables.js";
 export { formatTables, type ReportFormat, type ReportTable, reportFormats } from "./tables/table-file.js";
+export { describeTrace } from "./trace.js";

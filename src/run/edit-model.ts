@@ -1,6 +1,5 @@
-import { access, constants, readdir, rm } from "node:fs/promises";
+import { access, constants, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { fileError } from "../base/file-error.js";
 import { exists, named } from "../base/files.js";
 import { readFacts, type UnreadableFact } from "../data/facts.js";
 import type { Fact } from "../data/records.js";
@@ -24,6 +23,7 @@ import type { RunEvents } from "./events.js";
 import { chooseExamples, continuations, type Example, exampleOf } from "./examples.js";
 import { checkInGroups, isGood, refuseBadFacts, skippedFact } from "./fact-checks.js";
 import { chooseMethod, type MethodChoice, methodRecord } from "./method.js";
+import { refuseNonEmpty } from "./new-directory.js";
 import { type ModelChoice, openModel } from "./open-model.js";
 import type { SkippedFact } from "./skipped.js";
 
@@ -253,14 +253,4 @@ async function checkPlaces({ directory, delta }: EditOptions): Promise<Places> {
 async function refuseExisting(file: string): Promise<void> {
   if (await exists(file)) throw new LyaplockError("ERR_FILE", `${file} exists. Name a new file with --delta.`);
   await named("write", file, () => access(dirname(file), constants.W_OK));
-}
-
-async function refuseNonEmpty(directory: string): Promise<void> {
-  try {
-    if ((await readdir(directory)).length === 0) return;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw fileError("write to", directory, error);
-  }
-  throw new LyaplockError("ERR_FILE", `${directory} exists and is not empty. Name a new directory with --out.`);
 }

@@ -23,4 +23,5 @@ export type { RunRecord } from "./run-record.js";
 export type { Seconds } from "./seconds.js";
 export type { SkippedFact } from "./skipped.js";
 export type { CaseLine, Summary } from "./summary.js";
+export { type TraceModelOptions, type TraceSummary, traceModel } from "./trace-model.js";
 export type { WeightChange } from "./weight-changes.js";
