@@ -54,7 +54,7 @@ export function plotsSection({ model, dataset, figures }: Place, index: number):
 
 function figureElement(figure: Figure): Markup {
   return html`<h3>${figure.title}</h3>
-<figure><div class="wide" role="region" aria-label="plot: ${figure.title}" tabindex="0">${new Markup(svgElement(figure))}</div>
+<figure id="${figure.id}"><div class="wide" role="region" aria-label="plot: ${figure.title}" tabindex="0">${new Markup(svgElement(figure))}</div>
 <figcaption>${figure.explanation}</figcaption>
 <details><summary>Data of this plot: ${figure.title}</summary>${tableElement(figureData(figure))}</details></figure>
 `;

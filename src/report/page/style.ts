@@ -7,7 +7,7 @@ export const pageStyle = `
   :root { --page: #16181b; --ink: #e8e8e8; --quiet: #b0b4b8; --line: #454a50; --link: #7cc4f5; --band: #202429; }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem 1.25rem 4rem; max-width: 64rem; background: var(--page); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
+body { margin: 0 auto; padding: 1rem 1.25rem 4rem; max-width: 76rem; background: var(--page); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; }
 h2 { margin-top: 3rem; padding-top: .5rem; border-top: 1px solid var(--line); font-size: 1.35rem; }
 h3 { margin: 2rem 0 .5rem; font-size: 1.1rem; }
@@ -19,8 +19,9 @@ a.skip:focus { left: 1rem; background: var(--page); padding: .5rem; }
 nav ul { padding-left: 1.2rem; }
 .wide { overflow-x: auto; margin: .75rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: .25rem 0; white-space: nowrap; }
+caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; }
+th { white-space: nowrap; }
 th[scope=colgroup] { border-bottom: 1px solid var(--line); }
 th.right, td.right { text-align: right; white-space: nowrap; }
 thead tr:last-child > * { border-bottom: 1px solid var(--ink); }

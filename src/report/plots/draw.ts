@@ -5,9 +5,9 @@ import { figure as inDigits } from "../table.js";
 import type { Curve, Figure, Panel } from "./figure.js";
 import { curveStyle, plotStyle } from "./styles.js";
 
-const PANEL = { width: 440, height: 250 };
-const SINGLE = { width: 700, height: 320 };
-const MARGIN = { left: 62, right: 16, top: 30, bottom: 40 };
+const PANEL = { width: 440, height: 264, marginTop: 30 };
+const SINGLE = { width: 700, height: 320, marginTop: 12 };
+const MARGIN = { left: 62, right: 16, bottom: 50 };
 const LEGEND_ROW = 22;
 /** Characters of a label in the legend; the table beside the plot has all. */
 const LONGEST_LABEL = 52;
@@ -53,7 +53,6 @@ function drawPanel({ x, y, reach, mayBeLogarithmic }: Figure, { curves }: Panel,
     ...size,
     marginLeft: MARGIN.left,
     marginRight: MARGIN.right,
-    marginTop: MARGIN.top,
     marginBottom: MARGIN.bottom,
     x: { label: x, labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: inDigits, line: true },
     y: {
@@ -88,21 +87,24 @@ function curveMarks({ points, style, isReference }: Curve): Plot.Markish[] {
 }
 
 /** A row for each style, in two columns where there are many. */
-function drawLegend({ panels }: Figure, width: number): { svg: string; height: number } {
+function drawLegend({ panels, references }: Figure, width: number): { svg: string; height: number } {
   const curves = panels.flatMap((panel) => panel.curves).filter(({ isReference }) => !isReference);
   const entries = [...new Map(curves.map((curve) => [curve.style, curve])).values()].sort((a, b) => a.style - b.style);
-  const columns = entries.length > 3 && width >= 2 * PANEL.width ? 2 : 1;
-  const rows = Math.ceil(entries.length / columns);
+  const shown = references === undefined ? entries : [...entries, undefined];
+  const columns = shown.length > 3 && width >= 2 * PANEL.width ? 2 : 1;
+  const rows = Math.ceil(shown.length / columns);
   const height = rows * LEGEND_ROW + 8;
-  const marks = entries.flatMap(({ label, style }, index): Plot.Markish[] => {
+  const marks = shown.flatMap((curve, index): Plot.Markish[] => {
     const x = MARGIN.left + Math.floor(index / rows) * PANEL.width;
     const y = (index % rows) * LEGEND_ROW + LEGEND_ROW / 2;
-    const points = [0, 18, 36].map((step) => ({ x: x + step, y }));
-    return [
-      ...curveMarks({ label, style, points }).slice(1, 2),
-      ...curveMarks({ label, style, points: points.slice(1, 2) }).slice(2),
-      Plot.text([{ x: x + 46, y }], { x: "x", y: "y", text: () => shortened(label), textAnchor: "start" }),
-    ];
+    const text = Plot.text([shortened(curve?.label ?? references!)], {
+      ...{ x: () => x + 46, y: () => y, text: (label: string) => label, textAnchor: "start" as const },
+    });
+    const line = [0, 18, 36].map((step) => ({ x: x + step, y }));
+    if (curve === undefined) return [Plot.line(line, { x: "x", y: "y", stroke: "currentColor", strokeWidth: 1 }), text];
+    const [, stroke] = curveMarks({ ...curve, points: line });
+    const [, , marker] = curveMarks({ ...curve, points: line.slice(1, 2) });
+    return [stroke, marker, text];
   });
   const identity = { type: "identity", axis: null } as const;
   return { svg: plotted({ width, height, margin: 0, x: identity, y: identity, marks }), height };

@@ -12,6 +12,8 @@ export interface Figure {
   /** What the panels are: "layer". */
   panelsBy: string;
   panels: Panel[];
+  /** What curves to compare with are, where there are any. */
+  references?: string;
   /** Where the axis of y must reach; what is drawn may reach further. */
   reach?: readonly [number, number];
   /** Whether a logarithmic axis of y is allowed, where values are of different magnitude. */

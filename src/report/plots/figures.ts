@@ -49,7 +49,7 @@ function preservation(drawn: readonly Drawn[]): Figure {
       "How far each edited layer has moved what it answers to ordinary text: the mean squared change of its output per token, after " +
       "each batch. Lower is better. A thin level line in a run's colour is the threshold that its loss is to stay under, in the long run or after " +
       "every batch; methods without one have no such line.",
-    ...{ x: EDITS, y: "preservation loss", mayBeLogarithmic: true },
+    ...{ x: EDITS, y: "preservation loss", mayBeLogarithmic: true, references: "threshold, in the colour of its run" },
     panels: layerPanels(drawn, (run) => [
       { ...run, points: (layer) => layer.preservationLoss },
       { ...run, label: `${run.label}: threshold`, isReference: true, points: (layer) => layer.threshold },
@@ -142,7 +142,7 @@ function metrics(drawn: readonly Drawn[]): Figure {
       "Efficacy: edited prompts for which the new fact is more probable than the old one; generalization: the same for paraphrases; specificity: " +
       "prompts about other subjects that keep their fact. Of all facts edited so far, and of the first batch, which shows whether early facts " +
       "are still recalled when later ones have been written. Bars are standard errors.",
-    ...{ x: EDITS, y: "%", reach: PERCENT },
+    ...{ x: EDITS, y: "% of prompts", reach: PERCENT },
     panels: [...panelsOf("metrics", "all facts so far"), ...panelsOf("firstBatch", "first batch")],
   };
 }
@@ -153,7 +153,7 @@ function byBatch(drawn: readonly Drawn[]): Figure {
     explanation:
       "Measured once, after the last edit: from left to right the facts of the first batch to those of the last. A curve that falls to the left is " +
       "a model that forgets what it was taught first. Bars are standard errors.",
-    ...{ x: "place of the facts in the run", y: "%", reach: PERCENT },
+    ...{ x: "place of the facts in the run", y: "% of prompts", reach: PERCENT },
     panels: shownMetrics.map((name) => ({
       name,
       curves: drawn.map(({ run, label, style }) => {
@@ -199,7 +199,7 @@ function knowledge(drawn: readonly Drawn[]): Figure {
     ...{ id: "knowledge", title: "Knowledge of facts that nobody edits", panelsBy: "" },
     explanation:
       "Of known facts that are not among the edited ones, the share that the model still completes rightly. Bars are standard errors.",
-    ...{ x: EDITS, y: "%", reach: PERCENT },
+    ...{ x: EDITS, y: "% of facts", reach: PERCENT },
     panels: [evaluationPanel(drawn, "", (line) => (line.kind === "knowledge" ? line.accuracy : undefined))],
   };
 }
