@@ -16,27 +16,41 @@ interface ReportOptions extends CommonOptions {
   format: ReportFormat;
   curves?: string;
   caseStudy?: boolean;
+  html?: string;
+  svg?: string;
 }
 
 export function addReportCommand(program: Command, runtime: Runtime): void {
   const command = program
     .command("report")
-    .summary("the paper's tables from runs")
+    .summary("the paper's tables from runs, and a page with plots")
     .description(
       "Prints the tables that the given runs can fill, in the paper's layout: methods by model and data set, for each number " +
         "of edits; α; combinations of methods. Then preservation losses, other evaluations and times.",
     )
     .argument("<dir...>", "run directories, or those of run --config")
     .addOption(new Option("--format <name>", "of the tables").choices(reportFormats).default("text"))
+    .option(
+      "--html <file>",
+      "also write a page that explains the runs and shows their plots, tables and texts; it needs no other file",
+    )
+    .option("--svg <dir>", "also write the plots of that page, a file each")
     .option("--curves <file>", "also write what changed during the runs, batch by batch, as CSV")
     .option("--case-study", "print the texts that the runs have kept, side by side, in place of the tables");
   addCommonOptions(command).action(async (directories: string[], options: ReportOptions) => {
-    const { format, curves, caseStudy } = options;
+    const { format, curves, caseStudy, html, svg } = options;
     const runs = await readRuns(directories);
     if (curves !== undefined) await writeWhole(curves, curvesCsv(runs));
-    const tables = caseStudy
-      ? caseStudyTables(await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) }))))
-      : paperTables(runs);
+    const readsTexts = caseStudy || html !== undefined;
+    const caseStudies = !readsTexts
+      ? []
+      : await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) })));
+    if (html !== undefined || svg !== undefined) {
+      const { writePage, writePlots } = await import("../report/page/write.js"); // no other command needs the plotting library
+      if (html !== undefined) await writePage(html, { runs, caseStudies });
+      if (svg !== undefined) await writePlots(svg, runs);
+    }
+    const tables = caseStudy ? caseStudyTables(caseStudies) : paperTables(runs);
     printResult(runtime, options, tables, () => formatTables(tables, format));
   });
 }

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { inShell } from "../base/shell.js";
 import type { SaveType } from "../model/index.js";
 import { describeMatrix } from "../report/index.js";
 import { isResumable, runExperiment, runMatrix } from "../run/index.js";
@@ -128,10 +129,6 @@ async function runConfig(file: string, options: RunOptions, command: Command, ru
   const result = await runMatrix({ file, data, directory, resume }, runtime.progress, runtime.signal);
   printResult(runtime, options, result, () => describeMatrix(result));
   if (result.runs.some(({ state }) => state === "failed")) process.exitCode = 1;
-}
-
-function inShell(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 const example = `

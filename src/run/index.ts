@@ -15,7 +15,7 @@ export type { MatrixRunState } from "./matrix-directory.js";
 export { type MethodName, methodInWords, methodNames } from "./method.js";
 export { type ModelChoice, openModel } from "./open-model.js";
 export { type PlanOptions, planRun, type RunPlan } from "./plan.js";
-export type { ExperimentOptions } from "./request.js";
+export { type ExperimentOptions, requestOptions } from "./request.js";
 export { isResumable } from "./run-directory.js";
 export { type RunFiles, readCaseStudy, readRuns } from "./run-files.js";
 export { type MatrixOptions, type MatrixResult, runMatrix } from "./run-matrix.js";

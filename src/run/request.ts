@@ -186,6 +186,24 @@ export function completeFromRecord(options: ExperimentOptions, recorded: RunRequ
   return { ...defaults, ...recorded, ...now };
 }
 
+/**
+ * The options of `lyaplock run` that ask for this again; what is left out has its default. Cases that were chosen for a case
+ * study, and how their texts are drawn, can only be said in a file of `--config`.
+ */
+export function requestOptions(request: RunRequest): string[] {
+  const options = ["--model", request.model, "--dataset", request.dataset, "--method", request.method];
+  for (const [name, usual] of Object.entries(defaults)) {
+    const value = request[name as keyof typeof defaults];
+    if (name === "method" || value === undefined || value === null || value === usual) continue;
+    if (value === true) options.push(flag(name));
+    else if (name === "layers") options.push(flag(name), String(value));
+    else if (Array.isArray(value)) options.push(flag(name), ...value.map(String));
+    else if (typeof value !== "object") options.push(flag(name), String(value));
+    else if (typeof value.cases === "number") options.push(flag(name), String(value.cases));
+  }
+  return options;
+}
+
 export interface Difference {
   name: string;
   recorded: unknown;

@@ -43,10 +43,14 @@ export async function readRuns(directories: readonly string[]): Promise<RunFiles
   return runs;
 }
 
-/** Texts that the run kept: of its case study, or else of its examples, which are shorter and fewer. */
+/**
+ * Texts that the run kept: of its case study, or else of its examples, which are shorter and fewer. None while it has not come
+ * to them.
+ */
 export async function readCaseStudy({ directory }: RunFiles): Promise<Example[]> {
   const { caseStudy, examples } = new RunDirectory(directory);
-  return readExamples((await exists(caseStudy)) ? caseStudy : examples);
+  for (const path of [caseStudy, examples]) if (await exists(path)) return readExamples(path);
+  return [];
 }
 
 async function readRun(path: string): Promise<RunFiles> {

@@ -71,14 +71,16 @@ export function csvLines(rows: readonly (readonly (string | number | null)[])[])
   return rows.map((row) => row.map(field).join(",")).join("\n");
 }
 
-function inWords(cell: Cell): string {
+/** As a reader is shown it. */
+export function inWords(cell: Cell): string {
   if (cell === null) return "–";
   if (typeof cell === "string") return cell;
   if (typeof cell === "number") return figure(cell);
   return cell.count === 0 ? "–" : `${cell.mean.toFixed(1)} ± ${cell.standardError.toFixed(1)}`;
 }
 
-function alignmentsOf({ columns, rows }: Omit<ReportTable, "title">): Alignment[] {
+/** The side that the cells of each column keep to. */
+export function alignmentsOf({ columns, rows }: Omit<ReportTable, "title">): Alignment[] {
   const usual = (index: number) => (rows.some((row) => typeof row[index] === "string") ? "left" : "right");
   return columns.map(({ align }, index) => align ?? usual(index));
 }

@@ -1,0 +1,67 @@
+import { setImmediate } from "node:timers/promises";
+import type { Example, RunFiles } from "../../run/index.js";
+import { html, Markup } from "../html.js";
+import { placesOf } from "../plots/places.js";
+import { introduction, meaningSection, plotsSection, tablesSection, textsSection } from "./results.js";
+import { overviewSection, runDetailsSection } from "./runs.js";
+import { type Section, sectionElement } from "./section.js";
+import { pageStyle } from "./style.js";
+
+/** Texts that a run has kept. */
+export interface CaseStudy {
+  run: RunFiles;
+  examples: readonly Example[];
+}
+
+/** What a page is made of. */
+export interface PageMaterial {
+  runs: readonly RunFiles[];
+  caseStudies: readonly CaseStudy[];
+}
+
+/**
+ * A page that needs nothing but itself: no script, no network, no other file. It forbids itself all of them, so that nothing
+ * that came with a run can be anything but text.
+ */
+export async function reportPage(material: PageMaterial): Promise<string> {
+  const sections: Section[] = [];
+  for (const make of sectionMakers(material)) {
+    const section = make();
+    if (section !== null) sections.push(section);
+    await setImmediate(); // a section with its plots takes some milliseconds
+  }
+  const title = `lyaplock: ${material.runs.length === 1 ? "a run" : `${material.runs.length} runs`}`;
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>${new Markup(pageStyle)}</style>
+</head>
+<body>
+<a class="skip" href="#content">To the content</a>
+<header><h1>${title}</h1>
+${introduction(material.runs)}
+<nav aria-label="Contents"><ul>${sections.map(({ id, heading }) => html`<li><a href="#${id}"><bdi>${heading}</bdi></a></li>\n`)}</ul></nav></header>
+<main id="content">
+${sections.map(sectionElement)}</main>
+</body>
+</html>
+`;
+  return page.source;
+}
+
+/** The parts of the page in their order; null for what the runs have nothing for. What else a run can hold gets a part here. */
+function sectionMakers({ runs, caseStudies }: PageMaterial): (() => Section | null)[] {
+  return [
+    () => overviewSection(runs),
+    () => meaningSection(),
+    () => tablesSection(runs),
+    ...placesOf(runs).map((place, index) => () => plotsSection(place, index)),
+    () => textsSection(caseStudies),
+    () => runDetailsSection(runs),
+  ];
+}

@@ -1,0 +1,277 @@
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import axe from "axe-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BatchLine } from "../../src/run/batch-line.js";
+import type { EvaluationLine } from "../../src/run/evaluation-line.js";
+import type { Summary } from "../../src/run/summary.js";
+import { chromiumPath, startChromium } from "../support/browser.js";
+import { makeTemporaryDirectory } from "../support/temporary.js";
+import { lyaplock, lyaplockJson } from "./command.js";
+
+const directory = await makeTemporaryDirectory();
+const runs = join(directory, "runs");
+const file = join(directory, "report.html");
+const plots = join(directory, "plots");
+const names = { memit: "atlas-memit-sequential", lyaplock: "atlas-lyaplock-alpha3" };
+
+/** What a fact, a model or a directory may be called, and must not do. */
+const hostile = {
+  markup: `<script>document.title = "taken"</script><img src="x" onerror="document.title = 'taken'">`,
+  quotes: `"'&amp;' </bdi></td></text></svg>`,
+  direction: "\u202Eright to left\u202C \u2067\u05D0\u05D1\u05D2",
+  control: "a\u0000b\u001Bc",
+};
+
+if (chromiumPath === undefined) console.warn("No Chromium was found (CHROMIUM can name one): the page is not tested.");
+
+describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () => {
+  let browser: Browser;
+  afterAll(() => browser?.close());
+
+  beforeAll(async () => {
+    browser = await startChromium();
+    const config = join(directory, "experiment.json");
+    const measured = { evalEvery: 20, knowledge: "atlas", glueEvery: 20, metricsBefore: true };
+    const methods = [{ method: "lyaplock", alpha: 3 }, "memit-sequential"];
+    const asked = { models: "builtin:atlas", datasets: "atlas", methods, edits: 60, batch: 20, ...measured };
+    await writeFile(config, JSON.stringify(asked));
+    await lyaplockJson(["run", "--config", config, "--out", runs]);
+    const { code, stderr } = await lyaplock(["report", runs, "--html", file, "--svg", plots]);
+    expect(stderr + code).toBe("0");
+  }, 400_000);
+
+  it("asks for nothing but itself, has no script, and no complaint of the browser", async () => {
+    const { page, requests, complaints } = await open(file);
+    expect(requests.filter((url) => !url.startsWith("data:"))).toEqual([pathToFileURL(file).href]);
+    expect(complaints).toEqual([]);
+    expect(await page.locator("script, link:not([rel=icon]), iframe, img").count()).toBe(0);
+  });
+
+  it("lists for every plot the figures that the run's files have", async () => {
+    const { page } = await open(file);
+    const layers = (name: string) => (line: BatchLine) =>
+      line.layers.map((layer) => [layer.layer, line.edits, layer[name as "preservationLoss"]]);
+    for (const [id, name] of [
+      ["preservation-loss", "preservationLoss"],
+      ["queue", "queue"],
+      ["weight", "weight"],
+      ["update-norm", "updateNorm"],
+      ["residual-norm", "residualNorm"],
+    ] as const) {
+      const listed = await listedData(page, id);
+      for (const [label, run] of [
+        ["LyapLock", names.lyaplock],
+        ["MEMIT, sequential", names.memit],
+      ] as const) {
+        const wanted = (await jsonLines<BatchLine>(run, "batches.jsonl")).flatMap(layers(name));
+        const found = listed.flatMap((row) =>
+          row[label] === null || row[label] === undefined ? [] : [[row.layer, row["facts edited"], row[label]]],
+        );
+        const [sorted, measured] = [found, wanted.filter((row) => row[2] !== null)].map((rows) =>
+          [...rows].sort(byCells),
+        );
+        expect(sorted).toEqual(measured);
+      }
+    }
+  });
+
+  it("lists thresholds, and what was measured during the runs", async () => {
+    const { page } = await open(file);
+    const batches = await jsonLines<BatchLine>(names.lyaplock, "batches.jsonl");
+    const losses = await listedData(page, "preservation-loss");
+    for (const { layer, threshold } of batches[0]!.layers) {
+      const listed = losses.filter((row) => row.layer === layer).map((row) => row["LyapLock: threshold"]);
+      expect(listed).toEqual(batches.map(() => threshold));
+    }
+    const evaluations = await jsonLines<EvaluationLine>(names.memit, "evaluations.jsonl");
+    const knowledge = evaluations.flatMap((line) => (line.kind === "knowledge" ? [line] : []));
+    expect(knowledge.length).toBe(4);
+    expect((await listedData(page, "knowledge")).map((row) => row["MEMIT, sequential"])).toEqual(
+      knowledge.map(({ accuracy }) => accuracy.mean),
+    );
+    const recall = evaluations.flatMap((line) => (line.kind === "metrics" ? [line.firstBatch.efficacy.mean] : []));
+    const listed = (await listedData(page, "metrics")).filter(({ "": panel }) => panel === "efficacy, first batch");
+    expect(recall.length).toBeGreaterThan(1);
+    expect(listed.map((row) => row["MEMIT, sequential"])).toEqual(recall);
+  });
+
+  it("draws the curves where the data are", async () => {
+    const { page } = await open(file);
+    const figures = (await listedData(page, "memory")).map(
+      (row) => [row["MEMIT, sequential"], row.LyapLock] as [number, number],
+    );
+    // The styles are in the order of the paper's tables: MEMIT's first.
+    for (const [style, values] of [figures.map(([memit]) => memit), figures.map(([, bound]) => bound)].entries()) {
+      const path = await page
+        .locator(`#memory svg svg:last-of-type path[stroke="var(--curve-${style})"]`)
+        .getAttribute("d");
+      const heights = [...path!.matchAll(/[ML]([\d.]+),([\d.]+)/g)].map(([, , y]) => Number(y));
+      expect(heights).toHaveLength(values.length);
+      const [ground, top] = await axisOf(page, "memory");
+      for (const [index, value] of values.entries()) {
+        const share = (ground.y - heights[index]!) / (ground.y - top.y);
+        expect(share).toBeCloseTo((value - ground.value) / (top.value - ground.value), 2);
+      }
+    }
+  });
+
+  it("has the paper's table with the means of summary.json", async () => {
+    const { page } = await open(file);
+    const table = page.locator("table", { hasText: "60 edits, in batches of 20" });
+    for (const [label, name] of [
+      ["LyapLock", names.lyaplock],
+      ["MEMIT, sequential", names.memit],
+    ] as const) {
+      const { after } = JSON.parse(await readFile(join(runs, name, "summary.json"), "utf8")) as Summary;
+      const cells = table.locator("tbody tr", { hasText: label }).locator("data");
+      const means = await cells.evaluateAll((all) => all.map((cell) => Number(cell.getAttribute("value"))));
+      expect(means).toEqual([after.efficacy.mean, after.generalization.mean, after.specificity.mean]);
+    }
+  });
+
+  it("says which command runs it again, and that command does", async () => {
+    const { page } = await open(file);
+    const command = await page.locator(`h3:has-text("${names.lyaplock}") + pre`).textContent();
+    const words = command!.split(" ");
+    expect(words.slice(0, 2)).toEqual(["lyaplock", "run"]);
+    const again = join(directory, "again");
+    await lyaplockJson([...words.slice(1, -1), again]);
+    const [first, second] = await Promise.all(
+      [join(runs, names.lyaplock), again].map(async (path) =>
+        JSON.parse(await readFile(join(path, "run.json"), "utf8")),
+      ),
+    );
+    expect(second.asked).toEqual(first.asked);
+  });
+
+  it.each(["light", "dark"] as const)("has no serious finding of accessibility in %s", async (colorScheme) => {
+    const { page } = await open(file, { colorScheme, bypassCSP: true });
+    for (const details of await page.locator("summary").all()) await details.click();
+    await page.evaluate(axe.source);
+    const { violations, passes } = (await page.evaluate("axe.run()")) as axe.AxeResults;
+    expect(passes.length).toBeGreaterThan(10);
+    expect(violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes[0]?.html}`)).toEqual([]);
+  });
+
+  it("can be read without a mouse, in the dark, and on paper", async () => {
+    const { page } = await open(file, { colorScheme: "dark" });
+    await page.keyboard.press("Tab");
+    expect(await page.locator(":focus").textContent()).toBe("To the content");
+    const summary = page.locator("#memory summary");
+    await summary.focus();
+    await page.keyboard.press("Enter");
+    expect(await page.locator("#memory details table").isVisible()).toBe(true);
+    const ground = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
+    const dark = await ground();
+    await page.emulateMedia({ media: "print" });
+    expect([dark, await ground()]).toEqual(["rgb(22, 24, 27)", "rgb(255, 255, 255)"]);
+  });
+
+  it("has its plots as files that stand alone", async () => {
+    const { page } = await open(file);
+    const ids = await page.locator("figure").evaluateAll((all) => all.map(({ id }) => id));
+    expect(ids.length).toBeGreaterThan(8);
+    expect((await readdir(plots)).sort()).toEqual(ids.map((id) => `${id}.svg`).sort());
+    const plot = await open(join(plots, "knowledge.svg"));
+    expect(plot.complaints).toEqual([]);
+    expect(await plot.page.locator("title").textContent()).toBe("Knowledge of facts that nobody edits");
+    expect(await plot.page.locator("text", { hasText: "LyapLock" }).count()).toBe(1);
+  });
+
+  it("shows hostile strings of runs as text", async () => {
+    const run = join(directory, `run ${hostile.markup.replaceAll("/", "\u2215")}`);
+    await cp(join(runs, names.lyaplock), run, { recursive: true });
+    const twin = join(directory, "twin");
+    await cp(join(runs, names.lyaplock), twin, { recursive: true });
+    const texts = Object.values(hostile);
+    for (const path of [run, twin]) {
+      const record = JSON.parse(await readFile(join(path, "run.json"), "utf8"));
+      record.model.name = hostile.markup + hostile.direction;
+      record.dataset.name = hostile.quotes;
+      record.skipped = texts.map((text, caseId) => ({
+        caseId,
+        subject: text,
+        problems: [{ code: "ERR", message: text }],
+      }));
+      await writeFile(join(path, "run.json"), JSON.stringify(record));
+    }
+    const examples = texts.map((text, caseId) => ({ caseId, prompt: text, target: text, was: text, now: text }));
+    await writeFile(join(run, "examples.json"), JSON.stringify(examples));
+
+    const [hostileFile, hostilePlots] = [join(directory, "hostile.html"), join(directory, "hostile")];
+    const { code } = await lyaplock(["report", run, twin, "--html", hostileFile, "--svg", hostilePlots]);
+    expect(code).toBe(0);
+    const { page, requests, complaints } = await open(hostileFile);
+    expect(complaints).toEqual([]);
+    expect(requests.filter((url) => !url.startsWith("data:"))).toHaveLength(1);
+    expect(await page.title()).toBe("lyaplock: 2 runs");
+    expect(await page.locator("script, img").count()).toBe(0);
+    const isolated = await page.locator("bdi").evaluateAll((all) => all.map(({ textContent }) => textContent ?? ""));
+    for (const text of [hostile.markup, hostile.quotes, hostile.direction]) expect(isolated).toContain(text);
+    expect(isolated).toContain("a\uFFFDb\uFFFDc");
+    // Outside of what isolates it, no text has marks that turn what follows.
+    const outside = await page.evaluate(`(() => {
+      const body = document.body.cloneNode(true);
+      for (const isolated of body.querySelectorAll("bdi, pre, svg")) isolated.remove();
+      return body.textContent;
+    })()`);
+    expect(outside).not.toMatch(/[\u202A-\u202E\u2066-\u2069]/);
+    for (const name of await readdir(hostilePlots)) {
+      const plot = await open(join(hostilePlots, name));
+      expect(plot.complaints).toEqual([]);
+      expect(await plot.page.locator("svg > title").count()).toBe(1);
+      expect(await plot.page.locator("script, img, parsererror").count()).toBe(0);
+    }
+  });
+
+  /** Opens a file from the disk, and keeps what it asks for and what the browser complains of. */
+  async function open(path: string, options: BrowserContextOptions = {}) {
+    const context = await browser.newContext(options);
+    const page = await context.newPage();
+    const [requests, complaints]: string[][] = [[], []];
+    page.on("request", (request) => requests!.push(request.url()));
+    page.on("console", (message) => complaints!.push(message.text()));
+    page.on("pageerror", (error) => complaints!.push(error.message));
+    page.on("dialog", (dialog) => complaints!.push(dialog.message()));
+    await page.goto(pathToFileURL(path).href);
+    return { page, requests: requests!, complaints: complaints! };
+  }
+});
+
+type Row = Record<string, number | string | null>;
+
+/** The rows of the table beside a plot, by the headings of its columns. */
+async function listedData(page: Page, id: string): Promise<Row[]> {
+  const script = `[...document.querySelectorAll("#${id} details tr")].map((row) =>
+    [...row.children].map((cell) => {
+      const data = cell.querySelector("data");
+      return data === null ? cell.textContent : Number(data.getAttribute("value"));
+    }))`;
+  const [headings, ...rows] = (await page.evaluate(script)) as (string | number)[][];
+  const value = (cell: string | number) =>
+    cell === "–" ? null : typeof cell === "string" && /^\d+$/.test(cell) ? Number(cell) : cell;
+  return rows.map((row) => Object.fromEntries(row.map((cell, index) => [String(headings![index]), value(cell)])));
+}
+
+/** The lowest and highest labelled place of a plot's axis of y: pixels and value. */
+async function axisOf(page: Page, id: string): Promise<[{ y: number; value: number }, { y: number; value: number }]> {
+  const script = `[...document.querySelectorAll('#${id} [aria-label="y-axis tick label"] text')].map((text) => ({
+    y: Number(/,([\\d.]+)\\)/.exec(text.getAttribute("transform"))[1]), value: Number(text.textContent) }))`;
+  const ticks = (await page.evaluate(script)) as { y: number; value: number }[];
+  return [ticks[0]!, ticks.at(-1)!];
+}
+
+async function jsonLines<T>(run: string, name: string): Promise<T[]> {
+  const text = await readFile(join(runs, run, name), "utf8");
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as T);
+}
+
+function byCells(a: unknown[], b: unknown[]): number {
+  return Number(a[0]) - Number(b[0]) || Number(a[1]) - Number(b[1]);
+}
