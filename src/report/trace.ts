@@ -72,5 +72,10 @@ function percent(probability: number): string {
 
 /** In points of probability. */
 function withBand(mean: number, band: number | null): string {
-  return `${(100 * mean).toFixed(1)}${band === null ? "" : ` ± ${(100 * band).toFixed(1)}`}`;
+  return `${points(mean)}${band === null ? "" : ` ± ${points(band)}`}`;
+}
+
+function points(effect: number): string {
+  const text = (100 * effect).toFixed(1);
+  return text === "-0.0" ? "0.0" : text;
 }
