@@ -81,5 +81,14 @@ describe("--layers auto", { timeout: 180_000 }, () => {
     const record = JSON.parse(await readFile(join(out, "lyaplock-edit.json"), "utf8"));
     expect(record.hyperparameters.layers).toEqual([0, 1]);
     expect(record.suggestion).toMatchObject({ layers: [0, 1], effects: { count: 20 } });
+
+    const run = join(directory, "run");
+    const options = ["--dataset", "atlas", "--edits", "2", "--batch", "2", "--layers", "auto", "--out", run];
+    const { code: ran, stderr: told } = await lyaplock(["run", ...atlas, ...options]);
+    expect(ran, told).toBe(0);
+    expect(told).toContain("Layers 0, 1 were chosen by tracing 20 facts.");
+    const { asked, hyperparameters, suggestion } = JSON.parse(await readFile(join(run, "run.json"), "utf8"));
+    expect([asked.layers, hyperparameters.layers]).toEqual(["auto", [0, 1]]);
+    expect(suggestion.layers).toEqual([0, 1]);
   });
 });
