@@ -17,7 +17,8 @@ export interface EditingOptions extends CommonOptions {
   base?: (typeof lyapLockBases)[number];
   bound?: (typeof lyapLockBounds)[number];
   batch?: number;
-  layers?: number[];
+  layers?: number[] | "auto";
+  known?: string;
   hparams?: string;
   contextTemplates?: string;
   moments?: string;
@@ -91,7 +92,13 @@ export function addEditingOptions(command: Command): Command {
       ).choices(lyapLockBounds),
     )
     .addOption(new Option("--batch <n>", "facts edited together (default: 100)").argParser(positiveInteger))
-    .addOption(layersOption("layers to edit, in place of those in the hyperparameters"))
+    .addOption(
+      new Option(
+        "--layers <list>",
+        "layers to edit, in place of those in the hyperparameters: 2,3,4 or 2-4, from 0; auto: those that tracing suggests",
+      ).argParser((text: string) => (text === "auto" ? text : layerList(text))),
+    )
+    .option("--known <file>", "known facts that --layers auto traces, as for trace (default: the model's own)")
     .option("--hparams <file>", "hyperparameters, under the names of the published JSON files")
     .option(
       "--context-templates <file>",

@@ -55,7 +55,7 @@ function describeSuggestion({ suggestion, average }: TraceSummary): string {
   if (suggestion === null) {
     return average.kinds.mlp === undefined
       ? "No layers are suggested: MLP outputs were not traced."
-      : "No layers are suggested: no MLP brings the answer back at the subject's last token beyond its 95 % band.";
+      : "No layers are suggested: zero is within the 95 % band of the largest effect of MLPs at the subject's last token. Trace more facts.";
   }
   const { layers, peak, effects } = suggestion;
   const span = layers.length === 1 ? `${layers[0]}` : `${layers[0]}-${layers.at(-1)}`;
@@ -72,5 +72,10 @@ function percent(probability: number): string {
 
 /** In points of probability. */
 function withBand(mean: number, band: number | null): string {
-  return `${(100 * mean).toFixed(1)}${band === null ? "" : ` ± ${(100 * band).toFixed(1)}`}`;
+  return `${points(mean)}${band === null ? "" : ` ± ${points(band)}`}`;
+}
+
+function points(effect: number): string {
+  const text = (100 * effect).toFixed(1);
+  return text === "-0.0" ? "0.0" : text;
 }

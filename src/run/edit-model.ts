@@ -12,6 +12,8 @@ import { SequentialEditor } from "../edit/sequential-editor.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel, SaveType } from "../model/language-model.js";
 import type { NativeMatrix } from "../native/addon.js";
+import type { LayerSuggestion } from "../trace/index.js";
+import { AUTO, chooseLayersByTracing } from "./auto-layers.js";
 import { type EditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import {
   chooseContextTemplates,
@@ -84,7 +86,7 @@ export async function editModel(
   const places = await checkPlaces(options);
   const model = await openModel(options, events, signal);
   try {
-    const { checks, unreadable, hyperparameters, method, contextTemplates } = await readAndCheck(
+    const { checks, unreadable, hyperparameters, suggestion, method, contextTemplates } = await readAndCheck(
       model,
       options,
       events,
@@ -114,6 +116,7 @@ export async function editModel(
       original: { name: model.name, source: model.source, hash: await model.contentHash() },
       method: methodRecord(method),
       hyperparameters,
+      ...(suggestion === undefined ? {} : { suggestion }),
       edits: facts.length,
       skipped,
       layers,
@@ -184,7 +187,12 @@ async function readAndCheck(
   events: RunEvents,
   signal?: AbortSignal,
 ): Promise<
-  CheckedFacts & { hyperparameters: Hyperparameters; method: EditingMethod; contextTemplates: ContextTemplates }
+  CheckedFacts & {
+    hyperparameters: Hyperparameters;
+    suggestion: LayerSuggestion | undefined;
+    method: EditingMethod;
+    contextTemplates: ContextTemplates;
+  }
 > {
   const unreadable: SkippedFact[] = [];
   const onUnreadable = ({ index, code, message }: UnreadableFact) =>
@@ -192,12 +200,15 @@ async function readAndCheck(
   const facts = await readFacts(options.facts, { signal, onUnreadable });
   const sources = completeSources(options);
   const choice = { ...options, method: options.method ?? "lyaplock" };
-  const hyperparameters = await chooseHyperparameters(model, sources, choice.method);
+  const suggestion =
+    sources.layers === AUTO ? await chooseLayersByTracing(model, sources.known, events, signal) : undefined;
+  const layers = sources.layers === AUTO ? suggestion!.layers : sources.layers;
+  const hyperparameters = await chooseHyperparameters(model, { ...sources, layers }, choice.method);
   const method = chooseMethod(choice, hyperparameters);
   const contextTemplates = await chooseContextTemplates(model, sources, method, signal);
   // One group: in a list that someone wrote by hand, two facts that contradict each other are a mistake wherever they stand.
   const checks = await checkInGroups(model, facts, contextTemplates, facts.length, events, signal);
-  return { checks, unreadable, hyperparameters, method, contextTemplates };
+  return { checks, unreadable, hyperparameters, suggestion, method, contextTemplates };
 }
 
 async function editAll(
@@ -226,6 +237,7 @@ async function editAll(
 function completeSources(options: Partial<EditingSources>): EditingSources {
   return {
     layers: options.layers ?? null,
+    known: options.known ?? null,
     hparams: options.hparams ?? null,
     contextTemplates: options.contextTemplates ?? null,
     moments: options.moments ?? null,

@@ -4,6 +4,7 @@ import { writeJson } from "../base/files.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import type { LayerReport } from "../edit/report.js";
 import type { LanguageModel, SaveType } from "../model/language-model.js";
+import type { LayerSuggestion } from "../trace/index.js";
 import type { MethodRecord } from "./method.js";
 import type { SkippedFact } from "./skipped.js";
 import { type WeightChange, weightChanges } from "./weight-changes.js";
@@ -13,6 +14,8 @@ export interface EditRecord {
   original: { name: string; source: string; hash: string };
   method: MethodRecord;
   hyperparameters: Hyperparameters;
+  /** What "auto" chose the layers by. */
+  suggestion?: LayerSuggestion | undefined;
   edits: number;
   skipped: SkippedFact[];
   /** After the last batch. */

@@ -15,7 +15,9 @@ import type { MethodName } from "./method.js";
 
 /** Where the inputs of an edit come from, beside the facts; null where the model's own or a default is to be used. */
 export interface EditingSources {
-  layers: number[] | null;
+  /** "auto": those that tracing suggests, by the known facts of a file or the model's own. */
+  layers: number[] | "auto" | null;
+  known: string | null;
   hparams: string | null;
   contextTemplates: string | null;
   moments: string | null;
@@ -26,7 +28,7 @@ export interface EditingSources {
 /** From a file, from the model's own files, or the defaults of its family; those of the method. */
 export async function chooseHyperparameters(
   model: Pick<LanguageModel, "name" | "config">,
-  sources: Pick<EditingSources, "hparams" | "layers">,
+  sources: Pick<EditingSources, "hparams"> & { layers: number[] | null },
   method: MethodName,
 ): Promise<Hyperparameters> {
   const file = sources.hparams ?? ownFiles(model)?.hyperparameters;

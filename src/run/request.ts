@@ -40,7 +40,9 @@ export interface ExperimentOptions {
   bound?: LyapLockOptions["bound"];
   seed?: number;
   /** Edited layers, in place of those in the hyperparameters. */
-  layers?: number[];
+  layers?: number[] | "auto";
+  /** Known facts that "auto" traces, a file; the model's own if left out. */
+  known?: string;
   /** A file of hyperparameters in the reference's names. */
   hparams?: string;
   /** A file of context templates. */
@@ -95,7 +97,8 @@ export interface RunRequest {
   base: LyapLockOptions["base"] | null;
   bound: LyapLockOptions["bound"] | null;
   seed: number;
-  layers: number[] | null;
+  layers: number[] | "auto" | null;
+  known: string | null;
   hparams: string | null;
   contextTemplates: string | null;
   moments: string | null;
@@ -130,6 +133,7 @@ const defaults = {
   bound: null,
   seed: 42,
   layers: null,
+  known: null,
   hparams: null,
   contextTemplates: null,
   moments: null,
@@ -162,6 +166,7 @@ const places = [
   "glue",
   "perplexity",
   "knowledge",
+  "known",
   "consistency",
 ] as const;
 
@@ -256,6 +261,9 @@ export function absolutePlaces<T extends Partial<ExperimentOptions>>(options: T,
     ...(options.perplexity !== undefined && { perplexity: file(options.perplexity) }),
     ...(options.knowledge !== undefined && {
       knowledge: options.knowledge === ATLAS_KNOWLEDGE ? ATLAS_KNOWLEDGE : file(options.knowledge),
+    }),
+    ...(options.known !== undefined && {
+      known: options.known === ATLAS_KNOWLEDGE ? ATLAS_KNOWLEDGE : file(options.known),
     }),
     ...(options.consistency !== undefined && { consistency: file(options.consistency) }),
   };

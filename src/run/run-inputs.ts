@@ -10,6 +10,7 @@ import type { ContextTemplates } from "../edit/context-templates.js";
 import { SequentialEditor } from "../edit/sequential-editor.js";
 import type { EvaluationMeasures } from "../evaluate/index.js";
 import type { LanguageModel } from "../model/language-model.js";
+import { AUTO, chooseLayersByTracing } from "./auto-layers.js";
 import {
   chooseContextTemplates,
   chooseHyperparameters,
@@ -67,7 +68,13 @@ export async function prepareRun(
   const measured = await readMeasured(request, signal);
   const model = await openModel(request, events, signal);
   try {
-    const hyperparameters = await chooseHyperparameters(model, request, request.method);
+    // A resumed run goes on with what was chosen.
+    const suggestion =
+      request.layers === AUTO
+        ? (recorded?.suggestion ?? (await chooseLayersByTracing(model, request.known, events, signal)))
+        : undefined;
+    const layers = request.layers === AUTO ? suggestion!.layers : request.layers;
+    const hyperparameters = await chooseHyperparameters(model, { ...request, layers }, request.method);
     const method = chooseMethod(request, hyperparameters);
     const contextTemplates =
       recorded !== undefined && request.contextTemplates === null
@@ -90,6 +97,7 @@ export async function prepareRun(
       hyperparameters,
       contextTemplates,
       ...(request.consistency === null ? {} : { references: await hashReferenceTexts(request.consistency) }),
+      ...(suggestion === undefined ? {} : { suggestion }),
       secondMoments: await hashSecondMoments(model, hyperparameters.layers, request),
       glue: request.glue === null ? null : await glueHash(request.glue),
       perplexity: request.perplexity === null ? null : await contentHash([request.perplexity]),

@@ -3,6 +3,7 @@ import { readJsonFile } from "../base/json-file.js";
 import type { ContextTemplates } from "../edit/context-templates.js";
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import { LyaplockError } from "../errors.js";
+import type { LayerSuggestion } from "../trace/index.js";
 import type { MethodRecord } from "./method.js";
 import { type RunRequest, refuseDifferences } from "./request.js";
 import type { SkippedFact } from "./skipped.js";
@@ -19,6 +20,8 @@ export interface RunRecord {
   contextTemplates: ContextTemplates;
   /** Hash of the texts, or of the files of second moments. */
   secondMoments: string;
+  /** What "auto" chose the layers by. */
+  suggestion?: LayerSuggestion;
   /** Hashes of what is measured during the run; null for what is not. */
   glue: string | null;
   perplexity: string | null;
