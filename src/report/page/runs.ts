@@ -76,7 +76,7 @@ function preservationInWords({ summary, batches }: RunFiles): string {
     const growth = layers.map(
       ({ preservationLoss, baseLoss }) => `${Number((preservationLoss / baseLoss).toPrecision(2))}`,
     );
-    return `Nothing bounds its preservation loss, which is ${growth.join(", ")} times that of the first batch.`;
+    return `Nothing bounds its preservation loss, which is at ${growth.join(", ")} times that of the first batch, layer by layer.`;
   }
   return `The preservation loss of its layers is at ${shares.map((share) => `${(100 * share!).toFixed(0)} %`).join(", ")} of their thresholds.`;
 }
