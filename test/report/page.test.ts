@@ -17,6 +17,7 @@ describe("html", () => {
         expect(document.querySelector("p")!.textContent).toBe(shown);
         expect(source).toBe(html`<p title="${text}">${[text]}</p>`.source);
       }),
+      { numRuns: 50 },
     );
   });
 
