@@ -8,14 +8,17 @@ import type { BatchLine } from "../../src/run/batch-line.js";
 import type { EvaluationLine } from "../../src/run/evaluation-line.js";
 import type { Summary } from "../../src/run/summary.js";
 import { chromiumPath, startChromium } from "../support/browser.js";
+import { officialJson, officialPath } from "../support/official.js";
 import { makeTemporaryDirectory } from "../support/temporary.js";
 import { lyaplock, lyaplockJson } from "./command.js";
+import { factsFile } from "./tiny.js";
 
+const family = "tiny-llama";
 const directory = await makeTemporaryDirectory();
 const runs = join(directory, "runs");
 const file = join(directory, "report.html");
 const plots = join(directory, "plots");
-const names = { memit: "atlas-memit-sequential", lyaplock: "atlas-lyaplock-alpha3" };
+const names = { memit: "tiny-counterfact-memit-sequential", lyaplock: "tiny-counterfact-lyaplock-alpha1.5" };
 
 /** What a fact, a model or a directory may be called, and must not do. */
 const hostile = {
@@ -34,10 +37,23 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
   beforeAll(async () => {
     browser = await startChromium();
     const config = join(directory, "experiment.json");
-    const measured = { evalEvery: 20, knowledge: "atlas", glueEvery: 20, metricsBefore: true };
-    const methods = [{ method: "lyaplock", alpha: 3 }, "memit-sequential"];
-    const asked = { models: "builtin:atlas", datasets: "atlas", methods, edits: 60, batch: 20, ...measured };
-    await writeFile(config, JSON.stringify(asked));
+    const known = ["Peru", "Chile"].map((subject, known_id) => {
+      return { known_id, subject, attribute: "gold", prompt: `The currency of ${subject} is`, relation_id: "P38" };
+    });
+    const { lyaplock: hparams } = officialJson<{ lyaplock: object }>(family, "hparams.json");
+    await writeFile(join(directory, "known.json"), JSON.stringify(known));
+    await writeFile(join(directory, "hparams.json"), JSON.stringify(hparams));
+    const model = { model: officialPath(family, "model"), moments: officialPath(family, "statistics") };
+    await writeFile(
+      config,
+      JSON.stringify({
+        models: { ...model, name: "tiny", hparams: "hparams.json" },
+        datasets: `counterfact:${factsFile(family)}`,
+        contextTemplates: officialPath(family, "context_templates.json"),
+        methods: [{ method: "lyaplock", alpha: 1.5 }, "memit-sequential"],
+        ...{ batch: 4, knowledge: "known.json", glueEvery: 4, evalEvery: 4 },
+      }),
+    );
     await lyaplockJson(["run", "--config", config, "--out", runs]);
     const { code, stderr } = await lyaplock(["report", runs, "--html", file, "--svg", plots]);
     expect(stderr + code).toBe("0");
@@ -93,7 +109,7 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
       knowledge.map(({ accuracy }) => accuracy.mean),
     );
     const recall = evaluations.flatMap((line) => (line.kind === "metrics" ? [line.firstBatch.efficacy.mean] : []));
-    const listed = (await listedData(page, "metrics")).filter(({ "": panel }) => panel === "efficacy, first batch");
+    const listed = (await listedData(page, "metrics")).filter(({ measure }) => measure === "efficacy, first batch");
     expect(recall.length).toBeGreaterThan(1);
     expect(listed.map((row) => row["MEMIT, sequential"])).toEqual(recall);
   });
@@ -105,9 +121,7 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
     );
     // The styles are in the order of the paper's tables: MEMIT's first.
     for (const [style, values] of [figures.map(([memit]) => memit), figures.map(([, bound]) => bound)].entries()) {
-      const path = await page
-        .locator(`#memory svg svg:last-of-type path[stroke="var(--curve-${style})"]`)
-        .getAttribute("d");
+      const path = await page.locator(`#memory g > svg g.line[stroke="var(--curve-${style})"] path`).getAttribute("d");
       const heights = [...path!.matchAll(/[ML]([\d.]+),([\d.]+)/g)].map(([, , y]) => Number(y));
       expect(heights).toHaveLength(values.length);
       const [ground, top] = await axisOf(page, "memory");
@@ -120,7 +134,7 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
 
   it("has the paper's table with the means of summary.json", async () => {
     const { page } = await open(file);
-    const table = page.locator("table", { hasText: "60 edits, in batches of 20" });
+    const table = page.locator("table", { hasText: "12 edits, in batches of 4" });
     for (const [label, name] of [
       ["LyapLock", names.lyaplock],
       ["MEMIT, sequential", names.memit],
@@ -128,7 +142,9 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
       const { after } = JSON.parse(await readFile(join(runs, name, "summary.json"), "utf8")) as Summary;
       const cells = table.locator("tbody tr", { hasText: label }).locator("data");
       const means = await cells.evaluateAll((all) => all.map((cell) => Number(cell.getAttribute("value"))));
-      expect(means).toEqual([after.efficacy.mean, after.generalization.mean, after.specificity.mean]);
+      const measured = [after.efficacy, after.generalization, after.specificity].filter((metric) => metric?.count);
+      expect(measured.length).toBeGreaterThan(0);
+      expect(means).toEqual(measured.map((metric) => metric!.mean));
     }
   });
 
@@ -219,12 +235,14 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
       return body.textContent;
     })()`);
     expect(outside).not.toMatch(/[\u202A-\u202E\u2066-\u2069]/);
-    for (const name of await readdir(hostilePlots)) {
-      const plot = await open(join(hostilePlots, name));
-      expect(plot.complaints).toEqual([]);
-      expect(await plot.page.locator("svg > title").count()).toBe(1);
-      expect(await plot.page.locator("script, img, parsererror").count()).toBe(0);
-    }
+    const files = (await readdir(hostilePlots)).map((name) => join(hostilePlots, name));
+    const sources = await Promise.all(files.map((path) => readFile(path, "utf8")));
+    const found = (await page.evaluate(`(${JSON.stringify(sources)}).map((source) => {
+      const plot = new DOMParser().parseFromString(source, "image/svg+xml");
+      return [plot.querySelectorAll("svg > title").length, plot.querySelectorAll("script, img, parsererror").length];
+    })`)) as number[][];
+    expect(found).toEqual(files.map(() => [1, 0]));
+    expect(sources.join()).toContain("&lt;script&gt;"); // in the legend, which has the directory's name
   });
 
   /** Opens a file from the disk, and keeps what it asks for and what the browser complains of. */
@@ -258,7 +276,7 @@ async function listedData(page: Page, id: string): Promise<Row[]> {
 
 /** The lowest and highest labelled place of a plot's axis of y: pixels and value. */
 async function axisOf(page: Page, id: string): Promise<[{ y: number; value: number }, { y: number; value: number }]> {
-  const script = `[...document.querySelectorAll('#${id} [aria-label="y-axis tick label"] text')].map((text) => ({
+  const script = `[...document.querySelectorAll('#${id} g.y-axis-tick-label text')].map((text) => ({
     y: Number(/,([\\d.]+)\\)/.exec(text.getAttribute("transform"))[1]), value: Number(text.textContent) }))`;
   const ticks = (await page.evaluate(script)) as { y: number; value: number }[];
   return [ticks[0]!, ticks.at(-1)!];

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { completeFromRecord, completeRequest } from "../../src/run/request.js";
+import { completeFromRecord, completeRequest, requestOptions } from "../../src/run/request.js";
 
 const asked = { directory: "runs/a", model: "./models/m", dataset: "counterfact:data/c.json", alpha: 20, batch: 7 };
 
@@ -91,5 +91,16 @@ describe("completeFromRecord", () => {
         ),
       }),
     );
+  });
+});
+
+describe("requestOptions", () => {
+  it("asks for the same again, and leaves out what is usual", () => {
+    const texts = { text: ["a.txt", "b.txt"], layers: [2, 3], metricsBefore: true, caseStudy: { cases: 3 } };
+    expect(requestOptions(completeRequest({ ...asked, ...texts }))).toEqual([
+      ...["--model", resolve("models/m"), "--dataset", `counterfact:${resolve("data/c.json")}`, "--method", "lyaplock"],
+      ...["--batch", "7", "--alpha", "20", "--layers", "2,3", "--text", resolve("a.txt"), resolve("b.txt")],
+      ...["--metrics-before", "--case-study", "3"],
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 import type { RunFiles } from "../../run/index.js";
 import { foreign, html, Markup } from "../html.js";
 import { svgElement } from "../plots/draw.js";
-import { type Figure, figureData } from "../plots/figure.js";
+import { type Figure, figureData, MOST_POINTS } from "../plots/figure.js";
 import type { Place } from "../plots/places.js";
 import { caseStudyTables } from "../tables/case-study.js";
 import { paperTables } from "../tables/paper-tables.js";
@@ -48,7 +48,9 @@ export function plotsSection({ model, dataset, figures }: Place, index: number):
   return {
     id: `plots-${index + 1}`,
     heading: `Plots: ${model}, ${dataset}`,
-    body: html`${figures.map(figureElement)}`,
+    body: html`<p>A run has the same colour, dash and marker in all of them. Of a curve with more than ${MOST_POINTS} points, so many are drawn and
+listed, evenly spread; batches.jsonl and evaluations.jsonl of the run have all.</p>
+${figures.map(figureElement)}`,
   };
 }
 

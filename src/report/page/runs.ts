@@ -76,7 +76,7 @@ function preservationInWords({ summary, batches }: RunFiles): string {
     const growth = layers.map(
       ({ preservationLoss, baseLoss }) => `${Number((preservationLoss / baseLoss).toPrecision(2))}`,
     );
-    return `Nothing bounds its preservation loss, which is ${growth.join(", ")} times that of the first batch.`;
+    return `Nothing bounds its preservation loss, which is at ${growth.join(", ")} times that of the first batch, layer by layer.`;
   }
   return `The preservation loss of its layers is at ${shares.map((share) => `${(100 * share!).toFixed(0)} %`).join(", ")} of their thresholds.`;
 }
@@ -98,7 +98,7 @@ export function runDetailsSection(runs: readonly RunFiles[]): Section {
   return {
     ...{ id: "run-details", heading: "How to run it again" },
     body: html`<p>The command of each run, what it was given, and where. A run of <code>--config</code> has its options in that file; the command shown asks for the
-same. Hashes are of contents: with the same ones, the same machine and library compute the same bits.</p>
+same, but for how the texts of a case study are chosen and drawn, which only such a file can say. Hashes are of contents: with the same ones, the same machine and library compute the same bits.</p>
 ${runs.map(runDetails)}`,
   };
 }

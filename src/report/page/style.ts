@@ -18,19 +18,22 @@ a.skip:focus { left: 1rem; background: var(--page); padding: .5rem; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 nav ul { padding-left: 1.2rem; }
 .wide { overflow-x: auto; margin: .75rem 0; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { width: max-content; border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
+td { max-width: 40rem; overflow-wrap: break-word; }
 th, td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; }
 th { white-space: nowrap; }
 th[scope=colgroup] { border-bottom: 1px solid var(--line); }
 th.right, td.right { text-align: right; white-space: nowrap; }
 thead tr:last-child > * { border-bottom: 1px solid var(--ink); }
 tbody tr:nth-child(even) { background: var(--band); }
-pre { overflow-x: auto; padding: .6rem .8rem; background: var(--band); font-size: .85rem; }
+pre { overflow-x: auto; white-space: pre-wrap; padding: .6rem .8rem; background: var(--band); font-size: .85rem; }
 code { overflow-wrap: anywhere; }
 pre code { overflow-wrap: normal; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.5rem; }
 dt { font-weight: 600; }
-dd { margin: 0 0 .5rem 0; }
+dd { margin: 0; }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } }
 figure { margin: 0; }
 figcaption { color: var(--quiet); font-size: .95rem; }
 details { margin: .5rem 0; }

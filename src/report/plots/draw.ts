@@ -7,7 +7,7 @@ import { curveStyle, plotStyle } from "./styles.js";
 
 const PANEL = { width: 440, height: 264, marginTop: 30 };
 const SINGLE = { width: 700, height: 320, marginTop: 12 };
-const MARGIN = { left: 62, right: 16, bottom: 50 };
+const MARGIN = { left: 76, right: 16, bottom: 50 };
 const LEGEND_ROW = 22;
 /** Characters of a label in the legend; the table beside the plot has all. */
 const LONGEST_LABEL = 52;
@@ -31,8 +31,7 @@ function draw(figure: Figure, style: string): string {
   const legend = drawLegend(figure, width);
   const panels = figure.panels.map((panel, index) => {
     const [x, y] = [(index % columns) * size.width, legend.height + Math.floor(index / columns) * size.height];
-    const name = columns === 1 ? "" : `${figure.panelsBy} ${panel.name}`.trim();
-    const heading = `<text class="heading" x="${MARGIN.left}" y="16">${escaped(name)}</text>`;
+    const heading = `<text class="heading" x="${MARGIN.left}" y="16">${escaped(panel.heading ?? panel.name)}</text>`;
     return `<g transform="translate(${x},${y})">${columns === 1 ? "" : heading}${drawPanel(figure, panel, size)}</g>`;
   });
   const height = legend.height + Math.ceil(figure.panels.length / columns) * size.height;
@@ -54,7 +53,15 @@ function drawPanel({ x, y, reach, mayBeLogarithmic }: Figure, { curves }: Panel,
     marginLeft: MARGIN.left,
     marginRight: MARGIN.right,
     marginBottom: MARGIN.bottom,
-    x: { label: x, labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: inDigits, line: true },
+    x: {
+      label: x,
+      labelAnchor: "center",
+      labelArrow: "none",
+      labelOffset: 36,
+      ticks: 5,
+      tickFormat: inDigits,
+      line: true,
+    },
     y: {
       label: isLogarithmic ? `${y}, logarithmic` : y,
       labelAnchor: "center",
@@ -118,12 +125,17 @@ function plotted(options: Plot.PlotOptions): string {
   const svg = Plot.plot({ document: document as never, style, ...options });
   for (const sheet of svg.querySelectorAll("style")) sheet.remove(); // ours is written once
   for (const text of svg.querySelectorAll("text")) if (text.textContent === "") text.remove();
+  for (const group of svg.querySelectorAll("[aria-label]")) {
+    // The plot is one image, which has a name; in it a name says nothing to a reader, but something to style.
+    group.setAttribute("class", group.getAttribute("aria-label")!.replaceAll(" ", "-"));
+    group.removeAttribute("aria-label");
+  }
   return svg.toString();
 }
 
-/** Over all positive values, a factor of more than a hundred. */
+/** Over all positive values, a factor of more than fifty. */
 function spansMagnitudes(values: readonly number[]): boolean {
-  return values.length > 0 && Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 100;
+  return values.length > 0 && Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 50;
 }
 
 /** 1, 2 and 5 of each power of ten, or its 1 alone where those would be many. */

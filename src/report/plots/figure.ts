@@ -9,7 +9,7 @@ export interface Figure {
   explanation: string;
   x: string;
   y: string;
-  /** What the panels are: "layer". */
+  /** What the panels are, where there are several: "layer". */
   panelsBy: string;
   panels: Panel[];
   /** What curves to compare with are, where there are any. */
@@ -22,7 +22,10 @@ export interface Figure {
 
 /** One of several small plots that share an axis of x. */
 export interface Panel {
+  /** As `panelsBy` asks for it. */
   name: string;
+  /** Above the panel, where the name alone would not do. */
+  heading?: string;
   curves: Curve[];
 }
 
@@ -43,7 +46,7 @@ export interface Point {
 }
 
 /** Points of one curve that are drawn and listed: a plot is a few hundred pixels wide. */
-const MOST_POINTS = 200;
+export const MOST_POINTS = 200;
 
 /** Of many points some, evenly spread, with the first and the last. */
 export function thinned(points: readonly Point[]): Point[] {

@@ -48,7 +48,7 @@ function preservation(drawn: readonly Drawn[]): Figure {
     explanation:
       "How far each edited layer has moved what it answers to ordinary text: the mean squared change of its output per token, after " +
       "each batch. Lower is better. A thin level line in a run's colour is the threshold that its loss is to stay under, in the long run or after " +
-      "every batch; methods without one have no such line.",
+      `every batch; methods without one have no such line.${drawn.some(({ run }) => run.record.method.name === "prune") ? ofPrune : ""}`,
     ...{ x: EDITS, y: "preservation loss", mayBeLogarithmic: true, references: "threshold, in the colour of its run" },
     panels: layerPanels(drawn, (run) => [
       { ...run, points: (layer) => layer.preservationLoss },
@@ -57,6 +57,8 @@ function preservation(drawn: readonly Drawn[]): Figure {
   };
 }
 
+const ofPrune = " PRUNE changes its layers once more after the last batch: the tables show that, the curve does not.";
+
 interface LayerFigure {
   id: string;
   title: string;
@@ -64,11 +66,13 @@ interface LayerFigure {
   explanation: string;
   measure: (layer: LayerReport) => number | null;
   mayBeLogarithmic?: boolean;
+  reach?: readonly [number, number];
 }
 
 const layerFigureTexts: LayerFigure[] = [
   {
     ...{ id: "queue", title: "Virtual queue", y: "queue q", measure: ({ queue }) => queue, mayBeLogarithmic: true },
+    reach: [1, 1.1],
     explanation:
       "LyapLock's queue grows by loss/threshold − 1 after each batch and never falls below 1. While it rises, the loss is over its " +
       "threshold and what is preserved gets more weight; back at 1, the threshold asks for nothing.",
@@ -77,7 +81,8 @@ const layerFigureTexts: LayerFigure[] = [
     ...{ id: "weight", title: "Weight of what is preserved", y: "weight μ", measure: ({ weight }) => weight },
     mayBeLogarithmic: true,
     explanation:
-      "The weight of the preservation loss, against the editing error, in the solve of each batch. A queue multiplies it.",
+      "The weight of the preservation loss, against the editing error, in the solve of each batch. A queue multiplies it. Methods weigh " +
+      "different things, or nothing: compare a curve with itself.",
   },
   {
     ...{ id: "update-norm", title: "Size of the updates", y: "update ‖ΔW‖", measure: ({ updateNorm }) => updateNorm },
@@ -115,6 +120,7 @@ function layerPanels(drawn: readonly Drawn[], curvesOf: (run: Drawn) => LayerCur
     .sort((a, b) => a - b)
     .map((layer) => ({
       name: String(layer),
+      heading: `layer ${layer}`,
       curves: drawn.flatMap((one) =>
         curvesOf(one).flatMap(({ points: measure, label, style, isReference }) => {
           const points = one.run.batches.flatMap(({ edits, layers }) => {
@@ -137,7 +143,7 @@ function metrics(drawn: readonly Drawn[]): Figure {
       ),
     );
   return {
-    ...{ id: "metrics", title: "The edits themselves, during the run", panelsBy: "" },
+    ...{ id: "metrics", title: "The edits themselves, during the run", panelsBy: "measure" },
     explanation:
       "Efficacy: edited prompts for which the new fact is more probable than the old one; generalization: the same for paraphrases; specificity: " +
       "prompts about other subjects that keep their fact. Of all facts edited so far, and of the first batch, which shows whether early facts " +
@@ -149,7 +155,7 @@ function metrics(drawn: readonly Drawn[]): Figure {
 
 function byBatch(drawn: readonly Drawn[]): Figure {
   return {
-    ...{ id: "by-batch", title: "What is left of each batch at the end of the run", panelsBy: "" },
+    ...{ id: "by-batch", title: "What is left of each batch at the end of the run", panelsBy: "measure" },
     explanation:
       "Measured once, after the last edit: from left to right the facts of the first batch to those of the last. A curve that falls to the left is " +
       "a model that forgets what it was taught first. Bars are standard errors.",
@@ -172,7 +178,7 @@ function glue(drawn: readonly Drawn[]): Figure {
   const ofTask = (task: string) => (line: EvaluationLine) =>
     line.kind === "glue" ? line.tasks[task as keyof typeof line.tasks]?.f1 : undefined;
   return {
-    ...{ id: "glue", title: "What the model can do besides: GLUE and MMLU", panelsBy: "" },
+    ...{ id: "glue", title: "What the model can do besides: GLUE and MMLU", panelsBy: "task" },
     explanation:
       "F1 on questions that have nothing to do with the edits (sentiment, paraphrase, grammar, inference, knowledge). A method that wears " +
       "the model out falls to 0 here.",
@@ -228,7 +234,7 @@ function seconds(drawn: readonly Drawn[]): Figure {
   }));
   const tookTime = ({ curves }: Panel) => curves.some(({ points }) => points.some(({ y }) => y > 0));
   return {
-    ...{ id: "seconds", title: "Seconds per batch", panelsBy: "" },
+    ...{ id: "seconds", title: "Seconds per batch", panelsBy: "phase" },
     explanation:
       "Where the time of each batch went: finding the values that make the model say the facts, reading their keys, solving for the updates, " +
       "and measuring in between. A curve that does not rise is a cost that does not grow with the facts edited so far.",

@@ -1,6 +1,6 @@
 /**
  * How curves are told apart: by colour, and by dash and marker too, for whoever sees no colours and for print. The colours are
- * Okabe and Ito's, which colour-blind people can tell apart, made darker for a light ground and lighter for a dark one.
+ * Okabe and Ito's, which colour-blind people can tell apart, made darker for a light ground and lighter for a dark one, and four more.
  */
 const colours = [
   { light: "#0072b2", dark: "#56b4e9" },
@@ -10,9 +10,11 @@ const colours = [
   { light: "#7a6200", dark: "#f0e442" },
   { light: "#333333", dark: "#dddddd" },
   { light: "#5f4bb6", dark: "#b6a6ff" },
+  { light: "#8c3b2a", dark: "#d6957f" },
+  { light: "#007c89", dark: "#63d3dd" },
 ];
 const dashes = ["none", "7 3", "2 3", "9 3 2 3", "12 4"];
-const markers = ["circle", "square", "triangle", "diamond", "times", "plus", "star", "hexagon"] as const;
+const markers = ["circle", "square", "triangle", "diamond", "times", "plus", "star"] as const;
 
 export interface CurveStyle {
   colour: string;
@@ -20,7 +22,7 @@ export interface CurveStyle {
   marker: (typeof markers)[number];
 }
 
-/** The lists are of lengths without a common factor, so that styles repeat only after 280. */
+/** The lists are of lengths without a common factor, so that styles repeat only after 315. */
 export function curveStyle(index: number): CurveStyle {
   return {
     colour: `var(--curve-${index % colours.length})`,
