@@ -55,7 +55,7 @@ struct Adam {
 ///   * calls run in order; `synchronize`, `download` and functions that return a number wait for them;
 ///   * results depend on inputs, shapes and the number of threads alone: the same call gives the same bits;
 ///   * what linear algebra takes is added to the calling thread's count of operations (backend/counted_flops.h);
-///   * ErrorCode::out_of_memory when memory of the device ends.
+///   * ErrorCode::out_of_memory, or device_memory on a GPU, when memory ends; ErrorCode::device when a GPU fails.
 /// n counts rows (tokens of all sequences of a batch, one after the other, without padding), m is the model's width.
 class Backend {
  public:
@@ -70,6 +70,8 @@ class Backend {
   virtual void upload(void* destination, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* source, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
+  /// Whether the memory of matrices is the host's own: then, after `synchronize`, the host may use it in place.
+  [[nodiscard]] virtual bool shares_host_memory() const = 0;
   /// For people: "cpu (OpenBLAS Haswell, 2 threads)".
   [[nodiscard]] virtual std::string description() const = 0;
 

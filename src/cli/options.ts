@@ -1,12 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { lyapLockBases } from "../edit/methods/index.js";
-import type { WeightType } from "../native/addon.js";
+import type { ProductInputs, WeightType } from "../native/addon.js";
+import type { Device } from "../native/index.js";
 import { type MethodName, methodNames } from "../run/index.js";
 
 /** Options of every command. */
 export interface CommonOptions {
-  device: "auto" | "cpu" | "cuda";
+  device: Device;
   threads?: number;
+  matmul?: ProductInputs;
   json?: boolean;
 }
 
@@ -29,6 +31,12 @@ export function addCommonOptions(command: Command): Command {
   return command
     .addOption(new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"))
     .addOption(new Option("--threads <n>", "CPU threads (default: one per core)").argParser(positiveInteger))
+    .addOption(
+      new Option(
+        "--matmul <type>",
+        "inputs of float32 products on a GPU; tf32 and bf16 round them, and are faster (default: f32)",
+      ).choices(["f32", "tf32", "bf16"]),
+    )
     .option("--json", "print the result as JSON on stdout");
 }
 

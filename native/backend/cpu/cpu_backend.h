@@ -18,6 +18,7 @@ class CpuBackend final : public Backend {
   void upload(void* destination, const void* host, std::size_t bytes) override;
   void download(void* host, const void* source, std::size_t bytes) override;
   void synchronize() override;
+  [[nodiscard]] bool shares_host_memory() const override { return true; }
   [[nodiscard]] std::string description() const override;
 
   // elementwise.cpp
