@@ -20,25 +20,18 @@ namespace cuda_emulation {
 
 __thread Running running __attribute__((tls_model("initial-exec")));
 
-namespace {
-
-constexpr std::uint32_t many = 0xffffffff;
-constexpr std::uint32_t always = 0xffffffff;  // an epoch that never comes: of what may be read and is never written
-
-/// Who touched a byte of shared memory last, and at which count of barriers.
-struct Touched {
+/// Who touched four bytes of shared memory last, and at which count of barriers.
+struct SharedWord {
   std::uint32_t write_epoch = 0;
   std::uint32_t writer = 0;
   std::uint32_t read_epoch = 0;
   std::uint32_t reader = 0;  // or `many`
 };
 
-// Shared variables are thread-local ones of the program (or addon) that this is part of.
-struct SharedMemory {
-  std::uintptr_t begin = 0;
-  std::vector<Touched> touched;
-};
-thread_local SharedMemory shared;
+namespace {
+
+constexpr std::uint32_t many = 0xffffffff;
+constexpr std::uint32_t always = 0xffffffff;  // an epoch that never comes: of what may be read and is never written
 
 struct Range {
   std::uintptr_t begin, end;
@@ -94,34 +87,38 @@ std::string described(const char* verb, std::uintptr_t address, std::size_t byte
          describe(reinterpret_cast<const void*>(address));
 }
 
-void check_shared(std::uintptr_t address, std::size_t bytes, bool writes) {
+[[noreturn]] void fault_in_shared(const char* verb, std::size_t word, const std::string& what) {
+  fault(std::string(verb) + " shared memory (offset " + std::to_string(4 * word) + ") that " + what);
+}
+
+[[noreturn]] void fault_for_race(const char* verb, std::size_t word, std::uint32_t other) {
+  const std::string who = other == many ? "other threads" : "thread number " + std::to_string(other - 1);
+  fault_in_shared(verb, word, who + " of the block touched, with no __syncthreads() between");
+}
+
+void check_shared(std::size_t offset, std::size_t bytes, bool writes) {
+  if (offset % 4 != 0 || bytes % 4 != 0) fault("shared memory is watched in words of four bytes, and holds no smaller");
   const std::uint32_t me = running.thread_number;
   const std::uint32_t now = running.epoch;
-  for (std::size_t i = 0; i < bytes; ++i) {
-    Touched& byte = shared.touched[address - shared.begin + i];
-    const auto race = [&](const std::string& what, std::uint32_t other) {
-      fault(what + " shared memory (offset " + std::to_string(address - shared.begin + i) + ") that " +
-            (other == many ? "other threads" : "thread number " + std::to_string(other - 1)) +
-            " of the block touched, with no __syncthreads() between");
-    };
-    if (byte.write_epoch == now && byte.writer != me) race(writes ? "writes" : "reads", byte.writer);
+  for (std::size_t i = offset / 4; i < (offset + bytes) / 4; ++i) {
+    SharedWord& word = running.words[i];
+    if (word.write_epoch == now && word.writer != me) fault_for_race(writes ? "writes" : "reads", i, word.writer);
     if (writes) {
-      if (byte.read_epoch == now && byte.reader != me) race("writes", byte.reader);
-      byte.write_epoch = now;
-      byte.writer = me;
+      if (word.read_epoch == now && word.reader != me) fault_for_race("writes", i, word.reader);
+      word.write_epoch = now;
+      word.writer = me;
     } else {
-      if (byte.write_epoch < running.first_epoch)
-        fault("reads shared memory (offset " + std::to_string(address - shared.begin + i) +
-              ") that this block has not written");
-      byte.reader = byte.read_epoch == now && byte.reader != me ? many : me;
-      byte.read_epoch = now;
+      if (word.write_epoch < running.first_epoch) fault_in_shared("reads", i, "this block has not written");
+      word.reader = word.read_epoch == now && word.reader != me ? many : me;
+      word.read_epoch = now;
     }
   }
 }
 
 [[gnu::noinline]] void check_elsewhere(std::uintptr_t address, std::size_t bytes, bool writes) {
   if (address - running.stack_begin < running.stack_end - running.stack_begin) return;
-  if (address - shared.begin < shared.touched.size()) return check_shared(address, bytes, writes);
+  const std::size_t offset = address - running.shared_begin;
+  if (offset < running.shared_bytes) return check_shared(offset, bytes, writes);
   if (!writes && address - running.arguments_begin < running.arguments_end - running.arguments_begin) return;
   if (!writes && is_constant(address)) return;
   fault(described(writes ? "writes" : "reads", address, bytes));
@@ -145,15 +142,19 @@ inline void check_access(const void* memory, std::size_t bytes, bool writes) {
 
 }  // namespace
 
+// Shared variables are thread-local ones of the program (or addon) that this is part of.
 void prepare_shared_memory() {
-  if (shared.begin != 0) return;
+  static thread_local std::vector<SharedWord> words;
+  if (!words.empty()) return;
   Range range{};
   dl_iterate_phdr(find_module, &range);
-  shared.begin = range.begin;
-  shared.touched.resize(range.end - range.begin);
+  words.resize((range.end - range.begin + 3) / 4);
+  running.shared_begin = range.begin;
+  running.shared_bytes = range.end - range.begin;
+  running.words = words.data();
   const auto is_index = [](const auto& variable) {
-    const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(&variable) - shared.begin;
-    for (std::size_t i = 0; i < sizeof variable; ++i) shared.touched.at(offset + i).write_epoch = always;
+    const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(&variable) - running.shared_begin;
+    for (std::size_t i = 0; i < sizeof variable / 4; ++i) words.at(offset / 4 + i).write_epoch = always;
   };
   is_index(threadIdx);
   is_index(blockIdx);

@@ -241,9 +241,9 @@ cublasStatus_t cublasCreate_v2(cublasHandle_t* handle) {
 }
 
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
-  CALL_OR_FAIL(handle);
+  CUDA_EMULATION_CALL(handle);
   remove_handle("cuBLAS handle", handle);
-  return CUBLAS_STATUS_SUCCESS;
+  return call.fails() ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int* version) {

@@ -111,9 +111,9 @@ cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle) {
 }
 
 cusolverStatus_t cusolverDnDestroy(cusolverDnHandle_t handle) {
-  CALL_OR_FAIL(handle);
+  CUDA_EMULATION_CALL(handle);
   remove_handle("cuSOLVER handle", handle);
-  return CUSOLVER_STATUS_SUCCESS;
+  return call.fails() ? CUSOLVER_STATUS_EXECUTION_FAILED : CUSOLVER_STATUS_SUCCESS;
 }
 
 cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t stream) {

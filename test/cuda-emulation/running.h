@@ -23,6 +23,10 @@ struct Running {
   std::uint32_t first_epoch;  // of this block
   std::uintptr_t stack_begin, stack_end;
   std::uintptr_t arguments_begin, arguments_end;
+  // Shared memory, of which every four bytes are a word.
+  std::uintptr_t shared_begin;
+  std::size_t shared_bytes;
+  struct SharedWord* words;
 };
 
 extern __thread Running running __attribute__((tls_model("initial-exec")));

@@ -28,6 +28,8 @@ cudaError_t refused(bool is_allocation = false) {
   CUDA_EMULATION_CALL(__VA_ARGS__); \
   if (call.fails()) return refused()
 
+// What gives back does so even when it is made to fail, as calls do that report an error of earlier work.
+
 // Handles that were destroyed stay: their addresses must not come back as other handles.
 template <class T>
 T* made() {
@@ -174,12 +176,12 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  CALL_OR_FAIL(stream);
+  CUDA_EMULATION_CALL(stream);
   check_stream(stream);
   // What is queued is done all the same; but nobody can wait for it any more.
   if (abandon(stream) > 0 && !has_failed()) fault("copies to the host are on their way, and nobody waited for them");
   remove_handle("stream", stream);
-  return cudaSuccess;
+  return call.fails() ? refused() : cudaSuccess;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int flags) {
@@ -208,10 +210,10 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  CALL_OR_FAIL(event);
+  CUDA_EMULATION_CALL(event);
   check_handle("event", event);
   remove_handle("event", event);
-  return cudaSuccess;
+  return call.fails() ? refused() : cudaSuccess;
 }
 
 // --- memory ---------------------------------------------------------------------------------------------------------
@@ -239,13 +241,13 @@ cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t stream) {
 }
 
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
-  CALL_OR_FAIL(memory, stream);
+  CUDA_EMULATION_CALL(memory, stream);
   check_stream(stream);
   const std::size_t before = in_use();
   condemn(memory);
   stream->freed_when_done += before - in_use();
   enqueue(stream, [memory] { end_life(memory); });
-  return cudaSuccess;
+  return call.fails() ? refused() : cudaSuccess;
 }
 
 cudaError_t cudaMallocHost(void** memory, size_t bytes) {
@@ -258,13 +260,13 @@ cudaError_t cudaMallocHost(void** memory, size_t bytes) {
 }
 
 cudaError_t cudaFreeHost(void* memory) {
-  CALL_OR_FAIL(memory);
+  CUDA_EMULATION_CALL(memory);
   if (is_in_flight(memory, pinned_bytes(memory))) {
     if (!has_failed()) fault("a copy from or to this memory has not been waited for");
     finish_everything();
   }
   unpin(memory);
-  return cudaSuccess;
+  return call.fails() ? refused() : cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
