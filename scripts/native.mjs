@@ -78,8 +78,8 @@ function configurationFlag() {
 /** Of everything the addon is made from: a touched file that did not change does not build it again. */
 function inputsHash() {
   const inputs = readdirSync(path.join(root, "native"), { recursive: true })
-    .filter((name) => /\.(h|cpp)$/.test(name))
-    .map((name) => `native/${name}`);
+    .map((name) => `native/${name.replaceAll("\\", "/")}`)
+    .filter((name) => /\.(h|cpp)$/.test(name) && !name.startsWith("native/backend/cuda/"));
   const hash = createHash("sha256");
   for (const name of [...inputs, "binding.gyp", "scripts/native.mjs", "scripts/blas.mjs"].sort()) {
     hash

@@ -38,9 +38,9 @@ Napi::Value require_device_of_addon(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value set_products(const Napi::CallbackInfo& info) {
-  const std::string name = text(info[0], "products");
-  with_javascript_errors(info.Env(), [&] { set_process_products(name); });
+Napi::Value set_gpu_arithmetic_of_process(const Napi::CallbackInfo& info) {
+  const GpuArithmetic arithmetic{text(info[0], "products"), text(info[1], "solve")};
+  with_javascript_errors(info.Env(), [&] { set_gpu_arithmetic(arithmetic); });
   return info.Env().Undefined();
 }
 
@@ -88,7 +88,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("device", process_device());
   function("requireDevice", require_device_of_addon);
   function("setThreads", set_threads);
-  function("setProducts", set_products);
+  function("setGpuArithmetic", set_gpu_arithmetic_of_process);
   function("selfTest", run_self_test);
   function("measureBlas", run_measure_blas);
   function("createCancellation", create_cancellation);

@@ -18,7 +18,7 @@ namespace {
 struct Process {
   std::mutex mutex;
   std::size_t wanted_threads = 0;  // 0: one per core
-  std::string wanted_products = "f32";
+  GpuArithmetic wanted_arithmetic;
   std::shared_ptr<Backend> backend;
 
   /// Made by the first who asks, and gone after all that were made later.
@@ -35,8 +35,9 @@ std::size_t resolved(std::size_t threads) {
 #ifdef LYAPLOCK_CUDA
 std::shared_ptr<Backend> create_backend(const Process& process) {
   CudaOptions options;
-  if (process.wanted_products == "tf32") options.product_inputs = ProductInputs::tf32;
-  if (process.wanted_products == "bf16") options.product_inputs = ProductInputs::bfloat16;
+  if (process.wanted_arithmetic.products == "tf32") options.product_inputs = ProductInputs::tf32;
+  if (process.wanted_arithmetic.products == "bf16") options.product_inputs = ProductInputs::bfloat16;
+  options.refined_solve = process.wanted_arithmetic.solve == "refined";
   return create_cuda_backend(options);
 }
 #else
@@ -78,20 +79,25 @@ std::size_t process_threads() {
   return resolved(process.wanted_threads);
 }
 
-void set_process_products(const std::string& name) {
-  if (name != "f32" && name != "tf32" && name != "bf16")
-    throw Error(ErrorCode::invalid_argument, "Products are f32, tf32 or bf16; received \"" + name + "\"");
+void set_gpu_arithmetic(const GpuArithmetic& arithmetic) {
+  const auto& [products, solve] = arithmetic;
+  if (products != "f32" && products != "tf32" && products != "bf16")
+    throw Error(ErrorCode::invalid_argument, "Products are f32, tf32 or bf16; received \"" + products + "\"");
+  if (solve != "f64" && solve != "refined")
+    throw Error(ErrorCode::invalid_argument, "Systems are solved in f64 or refined; received \"" + solve + "\"");
 #ifndef LYAPLOCK_CUDA
-  if (name != "f32")
+  if (arithmetic != GpuArithmetic())
     throw Error(ErrorCode::invalid_argument,
-                "Products of " + name + " are for a GPU; the CPU multiplies float32 as it is. Leave --matmul out");
+                "Only on a GPU is there a choice of arithmetic: the CPU multiplies float32 as it is, and solves in "
+                "float64. Leave --matmul and --solve out");
 #endif
   Process& process = Process::instance();
   const std::lock_guard lock(process.mutex);
-  if (process.backend && name != process.wanted_products)
-    throw Error(ErrorCode::invalid_argument,
-                "Products are " + process.wanted_products + " already, in use since the first call; set them before");
-  process.wanted_products = name;
+  const GpuArithmetic& wanted = process.wanted_arithmetic;
+  if (process.backend && arithmetic != wanted)
+    throw Error(ErrorCode::invalid_argument, "Products are " + wanted.products + " and solves " + wanted.solve +
+                                                 " already, in use since the first call; set them before");
+  process.wanted_arithmetic = arithmetic;
 }
 
 }  // namespace lyaplock::addon

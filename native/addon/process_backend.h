@@ -22,9 +22,14 @@ void set_process_threads(std::size_t threads);
 /// The number it runs or will run with.
 std::size_t process_threads();
 
-/// How float32 matrices are multiplied: "f32", or on a GPU "tf32" or "bf16" (ProductInputs of
-/// backend/cuda/create_cuda_backend.h). ErrorCode::invalid_argument for another name, for anything but "f32" on the
-/// CPU, and once the backend exists with other ones.
-void set_process_products(const std::string& name);
+/// Of the arithmetic on a GPU (CudaOptions of backend/cuda/create_cuda_backend.h).
+struct GpuArithmetic {
+  std::string products = "f32";  // float32 products: "f32", "tf32" or "bf16"
+  std::string solve = "f64";     // float64 systems: "f64" or "refined"
+  bool operator==(const GpuArithmetic&) const = default;
+};
+/// ErrorCode::invalid_argument for other names, for anything but the defaults on the CPU, and once the backend exists
+/// with another arithmetic.
+void set_gpu_arithmetic(const GpuArithmetic& arithmetic);
 
 }  // namespace lyaplock::addon

@@ -133,6 +133,9 @@ class Backend {
   [[nodiscard]] virtual std::size_t potrf(MatrixView<double> a) = 0;
   /// In place: B = op(L)^-1 B (left, L [rows of B]²) or B op(L)^-1 (right, L [cols of B]²). Reads L's lower triangle.
   virtual void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) = 0;
+  /// In place: B [n, k] = B A^-1 for the symmetric positive definite A [k, k], of which both triangles are read, and
+  /// which is destroyed. Returns what potrf does; unless that is 0, the content of B is undefined too.
+  [[nodiscard]] virtual std::size_t solve_positive(MatrixView<double> a, MatrixView<double> b) = 0;
   /// Copies the lower triangle of A [n, n] over the upper one.
   virtual void mirror_lower(MatrixView<double> a) = 0;
   /// Eigendecomposition of the symmetric A [n, n], of which the lower triangle is read: A = V^T diag(values) V with the

@@ -57,20 +57,26 @@ PrimalForm::System PrimalForm::system(ConstMatrixView<double> whitened, double w
                                       const Cancellation& cancellation) const {
   Backend& backend = *space_->backend();
   const std::size_t rank = space_->rank();
-  System system{.factor = Matrix<double>(backend, rank, rank), .product = Matrix<double>(backend, rank, probe_count)};
-  backend.copy(key_moment_, system.factor);
-  backend.syrk(Transpose::yes, 1.0, whitened, 1.0, system.factor);
-  add_to_diagonal(backend, weight, system.factor);
-  backend.mirror_lower(system.factor);
+  System system{.matrix = Matrix<double>(backend, rank, rank), .product = Matrix<double>(backend, rank, probe_count)};
+  backend.copy(key_moment_, system.matrix);
+  backend.syrk(Transpose::yes, 1.0, whitened, 1.0, system.matrix);
+  add_to_diagonal(backend, weight, system.matrix);
+  backend.mirror_lower(system.matrix);
   const Matrix<double> probe = probes(backend, rank);
-  backend.gemm(Transpose::no, Transpose::no, 1.0, system.factor.view(), probe, 0.0, system.product);
-  cancellation.check();
-  if (const std::size_t minor = backend.potrf(system.factor); minor != 0)
-    throw Error(ErrorCode::not_positive_definite,
-                "S + μI of width " + std::to_string(rank) + " is not positive definite at its leading minor " +
-                    std::to_string(minor) + ", with μ = " + to_text(weight) + ". Give a larger weight");
+  backend.gemm(Transpose::no, Transpose::no, 1.0, system.matrix.view(), probe, 0.0, system.product);
   cancellation.check();
   return system;
+}
+
+/// rows (S + μ I)^-1, in place; the matrix is destroyed.
+void PrimalForm::solve_rows(System& system, double weight, MatrixView<double> rows,
+                            const Cancellation& cancellation) const {
+  if (const std::size_t minor = space_->backend()->solve_positive(system.matrix, rows); minor != 0)
+    throw Error(ErrorCode::not_positive_definite, "S + μI of width " + std::to_string(space_->rank()) +
+                                                      " is not positive definite at its leading minor " +
+                                                      std::to_string(minor) + ", with μ = " + to_text(weight) +
+                                                      ". Give a larger weight");
+  cancellation.check();
 }
 
 Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
@@ -78,7 +84,7 @@ Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, Con
   Backend& backend = *space_->backend();
   catch_up(past, nullptr);
   const Matrix<double> whitened = space_->whiten(keys);
-  const System system = this->system(whitened, weight, cancellation);
+  System system = this->system(whitened, weight, cancellation);
 
   Matrix<double> rows(backend, value_width_, space_->rank());  // N, then D~
   backend.copy(value_key_, rows);
@@ -87,10 +93,7 @@ Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, Con
   const Matrix<double> probe = probes(backend, space_->rank());
   backend.gemm(Transpose::no, Transpose::no, 1.0, rows.view(), probe, 0.0, error);
   const double right_norm = backend.dot(rows.view(), rows.view());
-  backend.trsm(Side::right, Transpose::yes, system.factor, rows);
-  cancellation.check();
-  backend.trsm(Side::right, Transpose::no, system.factor, rows);
-  cancellation.check();
+  solve_rows(system, weight, rows, cancellation);
   space_->lift(rows, drift);
 
   Solution solution;
@@ -108,14 +111,13 @@ ChangeSolution PrimalForm::solve_change(const Ledger& past, ConstMatrixView<doub
   Backend& backend = *space_->backend();
   catch_up(past, nullptr);
   const Matrix<double> whitened = space_->whiten(keys);
-  const System system = this->system(whitened, weight, cancellation);
+  System system = this->system(whitened, weight, cancellation);
 
   // R^T K~ (S + μ I)^-1, from the right.
   ChangeSolution solution;
   solution.whitened = Matrix<double>(backend, keys.rows, space_->rank());
   backend.copy(whitened, solution.whitened);
-  backend.trsm(Side::right, Transpose::yes, system.factor, solution.whitened);
-  backend.trsm(Side::right, Transpose::no, system.factor, solution.whitened);
+  solve_rows(system, weight, solution.whitened, cancellation);
   solution.change.left = Matrix<double>(backend, residuals.rows, residuals.cols);
   backend.copy(residuals, solution.change.left);
   solution.change.right = space_->lift(solution.whitened);

@@ -35,10 +35,11 @@ class PrimalForm {
 
  private:
   struct System {
-    Matrix<double> factor;   // of S + μ I with the batch in it
+    Matrix<double> matrix;   // S + μ I with the batch in it
     Matrix<double> product;  // (S + μ I) V for the probes V
   };
   [[nodiscard]] System system(ConstMatrixView<double> whitened, double weight, const Cancellation& cancellation) const;
+  void solve_rows(System& system, double weight, MatrixView<double> rows, const Cancellation& cancellation) const;
   void fold(ConstMatrixView<double> whitened, ConstMatrixView<double> values);
 
   std::shared_ptr<const KeySpace> space_;

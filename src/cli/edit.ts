@@ -44,6 +44,7 @@ export function addEditCommand(program: Command, runtime: Runtime): void {
         device: _,
         threads: _threads,
         matmul: _matmul,
+        solve: _solve,
         json: _json,
         out: directory,
         dryRun,

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { lyapLockBases } from "../edit/methods/index.js";
-import type { ProductInputs, WeightType } from "../native/addon.js";
+import type { ProductInputs, SolvePrecision, WeightType } from "../native/addon.js";
 import type { Device } from "../native/index.js";
 import { type MethodName, methodNames } from "../run/index.js";
 
@@ -9,6 +9,7 @@ export interface CommonOptions {
   device: Device;
   threads?: number;
   matmul?: ProductInputs;
+  solve?: SolvePrecision;
   json?: boolean;
 }
 
@@ -36,6 +37,12 @@ export function addCommonOptions(command: Command): Command {
         "--matmul <type>",
         "inputs of float32 products on a GPU; tf32 and bf16 round them, and are faster (default: f32)",
       ).choices(["f32", "tf32", "bf16"]),
+    )
+    .addOption(
+      new Option(
+        "--solve <type>",
+        "float64 systems on a GPU; refined factors in float32 and refines to the same accuracy, for GPUs whose float64 is slow (default: f64)",
+      ).choices(["f64", "refined"]),
     )
     .option("--json", "print the result as JSON on stdout");
 }

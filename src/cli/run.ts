@@ -63,7 +63,15 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
       if (options.glueEvery !== undefined && options.resume !== true && !(options.glue ?? options.perplexity)) {
         command.error("error: --glue-every says how often: --glue or --perplexity says what", { exitCode: 2 });
       }
-      const { device: _, threads: _threads, matmul: _matmul, json: _json, out: directory, ...asked } = options;
+      const {
+        device: _,
+        threads: _threads,
+        matmul: _matmul,
+        solve: _solve,
+        json: _json,
+        out: directory,
+        ...asked
+      } = options;
       runtime.onStopped = async () =>
         (await isResumable(directory))
           ? `Go on with: lyaplock run --out ${inShell(directory)} --resume`

@@ -1,4 +1,4 @@
-import { addon, useDevice } from "../native/index.js";
+import { addon, call, useDevice } from "../native/index.js";
 import type { CommonOptions } from "./options.js";
 import type { ProgressDisplay } from "./progress.js";
 
@@ -13,11 +13,12 @@ export interface Runtime {
   onStopped?: () => Promise<string>;
 }
 
-/** Obeys --device, --threads and --matmul, before anything is computed. */
-export function configure({ device, threads, matmul }: CommonOptions): void {
+/** Obeys --device, --threads, --matmul and --solve, before anything is computed. */
+export async function configure({ device, threads, matmul, solve }: CommonOptions): Promise<void> {
   useDevice(device);
   if (threads !== undefined) addon().setThreads(threads);
-  if (matmul !== undefined) addon().setProducts(matmul);
+  if (matmul !== undefined || solve !== undefined)
+    await call(() => addon().setGpuArithmetic(matmul ?? "f32", solve ?? "f64"));
 }
 
 /** Prints a result in the form that was asked for. */

@@ -372,6 +372,8 @@ export interface UpdateShape {
 
 /** How float32 matrices are multiplied on a GPU: as they are, or rounded for its tensor cores. Sums are float32. */
 export type ProductInputs = "f32" | "tf32" | "bf16";
+/** How float64 systems are solved on a GPU: in float64, or by float32 factors and refinement to the same accuracy. */
+export type SolvePrecision = "f64" | "refined";
 
 export interface SystemInfo {
   /** "cpu (OpenBLAS Haswell, 2 threads)". */
@@ -413,8 +415,9 @@ export interface NativeAddon {
   readonly device: "cpu" | "cuda";
   /** Throws ERR_DEVICE, with what is missing, where that device cannot be used. */
   requireDevice(): void;
-  /** Before any other use. ERR_INVALID_ARGUMENT for anything but "f32" on the CPU, and afterwards, if they differ. */
-  setProducts(products: ProductInputs): void;
+  /** Before any other use. ERR_INVALID_ARGUMENT for anything but "f32" and "f64" on the CPU, and afterwards, if they
+   * differ. */
+  setGpuArithmetic(products: ProductInputs, solve: SolvePrecision): void;
   systemInfo(): SystemInfo;
   /** Before any other use; 0 is one per core. ERR_INVALID_ARGUMENT afterwards, if the number differs. */
   setThreads(threads: number): void;

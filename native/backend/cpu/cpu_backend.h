@@ -57,6 +57,7 @@ class CpuBackend final : public Backend {
   void syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) override;
   std::size_t potrf(MatrixView<double> a) override;
   void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) override;
+  std::size_t solve_positive(MatrixView<double> a, MatrixView<double> b) override;
   void mirror_lower(MatrixView<double> a) override;
 
   // spectra.cpp

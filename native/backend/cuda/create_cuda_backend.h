@@ -17,6 +17,10 @@ enum class ProductInputs {
 
 struct CudaOptions {
   ProductInputs product_inputs = ProductInputs::float32;
+  /// Positive definite systems of few right-hand sides are factored in float32, and solved to the accuracy of float64
+  /// by refinement (Higham, "Accuracy and Stability of Numerical Algorithms", chapter 12); where that does not
+  /// converge, in float64. Faster where float64 is slow.
+  bool refined_solve = false;
 };
 
 /// ErrorCode::device, saying what is missing, where there is no driver, no GPU, or one too old.

@@ -64,6 +64,9 @@ class CudaBackend final : public Backend {
   void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) override;
   void mirror_lower(MatrixView<double> a) override;
 
+  // positive_solve.cu
+  std::size_t solve_positive(MatrixView<double> a, MatrixView<double> b) override;
+
   // spectra.cpp
   void syevd(MatrixView<double> a, MatrixView<double> values) override;
   void gesdd(MatrixView<double> a, MatrixView<double> u, MatrixView<double> values, MatrixView<double> vt) override;
@@ -132,6 +135,12 @@ class CudaBackend final : public Backend {
   void clamp_row_norms(std::span<const std::int32_t> rows, ConstMatrixView<float> limits, MatrixView<float> x) override;
 
  private:
+  /// B A^-1 by a float32 factor, refined in float64, in `x`; false where it does not converge. A and B stay.
+  bool solve_refined(ConstMatrixView<double> a, ConstMatrixView<double> b, MatrixView<double> x);
+  /// What potrf of float32 returns.
+  std::size_t factor_single(MatrixView<float> a);
+  /// X = X op(L)^-1, float32.
+  void solve_single(Transpose l_op, ConstMatrixView<float> l, MatrixView<float> x);
   /// C = alpha op(A) op(B) + beta C, of inner size one at least.
   void multiply(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<float> b,
                 float beta, MatrixView<float> c);

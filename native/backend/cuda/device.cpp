@@ -88,7 +88,7 @@ void Stream::release(void* memory) noexcept {
 
 void Stream::synchronize(const char* operation) const { check(cudaStreamSynchronize(stream_), operation); }
 
-Libraries::Libraries(const Stream& stream) {
+Libraries::Libraries(const Stream& stream) : stream_(stream) {
   check(cublasCreate(&blas), "starting cuBLAS");
   check(cublasSetStream(blas, stream), "starting cuBLAS");
   check(cusolverDnCreate(&solver), "starting cuSOLVER");
@@ -96,6 +96,8 @@ Libraries::Libraries(const Stream& stream) {
 }
 
 Libraries::~Libraries() {
+  // At the end of a process the driver may be gone before us, and the libraries do not always bear that.
+  if (cudaStreamSynchronize(stream_) != cudaSuccess) return;
   if (solver != nullptr) (void)cusolverDnDestroy(solver);
   if (blas != nullptr) (void)cublasDestroy(blas);
 }

@@ -53,6 +53,9 @@ class Libraries {
 
   cublasHandle_t blas = nullptr;
   cusolverDnHandle_t solver = nullptr;
+
+ private:
+  cudaStream_t stream_;
 };
 
 }  // namespace lyaplock::cuda

@@ -53,13 +53,11 @@ void call_syrk(cublasHandle_t blas, Transpose a_op, T alpha, ConstMatrixView<T> 
         "syrk", a, c);
 }
 
-__device__ __forceinline__ Bfloat16 rounded(float x) { return {float32_to_bfloat16(x)}; }
-__device__ __forceinline__ Bfloat16 rounded(Bfloat16 x) { return x; }
-
-template <class T>
-Matrix<Bfloat16> to_bfloat16(Backend& backend, cudaStream_t stream, ConstMatrixView<T> x) {
+Matrix<Bfloat16> to_bfloat16(Backend& backend, cudaStream_t stream, ConstMatrixView<float> x) {
   Matrix<Bfloat16> out(backend, x.rows, x.cols);
-  over_elements(stream, "gemm", [] __device__(const T& from, Bfloat16& to) { to = rounded(from); }, x, out.view());
+  over_elements(
+      stream, "gemm", [] __device__(const float& from, Bfloat16& to) { to = {float32_to_bfloat16(from)}; }, x,
+      out.view());
   return out;
 }
 

@@ -58,7 +58,8 @@ std::string CudaBackend::description() const {
   const std::string products = options_.product_inputs == ProductInputs::float32
                                    ? ""
                                    : std::string(", products of ") + name_of(options_.product_inputs);
-  return "cuda (" + device_.name + ", CUDA " + version + products + ")";
+  const std::string solves = options_.refined_solve ? ", refined solves" : "";
+  return "cuda (" + device_.name + ", CUDA " + version + products + solves + ")";
 }
 
 }  // namespace cuda

@@ -1,5 +1,7 @@
 // What is read off a distribution: how likely a token is, and which are the likeliest.
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/softmax.h"
@@ -15,7 +17,7 @@ struct Candidate {
 };
 
 /// A larger logit ranks first; of equal ones, the lower id.
-__device__ __forceinline__ bool ranks_before(const Candidate& a, const Candidate& b) {
+__host__ __device__ __forceinline__ bool ranks_before(const Candidate& a, const Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
@@ -26,7 +28,7 @@ struct First {
 };
 
 /// NaN ranks with -inf: the probabilities say it is there.
-__device__ __forceinline__ float rankable(float logit) {
+__host__ __device__ __forceinline__ float rankable(float logit) {
   return logit != logit ? -std::numeric_limits<float>::infinity() : logit;
 }
 
@@ -38,6 +40,36 @@ __device__ __forceinline__ Candidate first_after(const float* logits, std::size_
     if (ranks_before(previous, candidate) && ranks_before(candidate, best)) best = candidate;
   }
   return combined_in_block(best, First());
+}
+
+/// A pass over the row for each of so many: the row stays in the second cache. Beyond, ranking it once is quicker.
+constexpr std::size_t most_passes = 64;
+
+/// The same as top_k, for many: logits and probabilities come to the host, and are ranked there.
+void rank_on_host(CudaBackend& backend, cudaStream_t stream, ConstMatrixView<float> logits, std::size_t k,
+                  std::span<float> probabilities, std::span<std::int32_t> ids) {
+  Matrix<float> row(backend, 1, logits.cols), likely(backend, 1, logits.cols);
+  std::vector<Candidate> candidates(logits.cols);
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    backend.copy(logits.row_range(i, 1), row);
+    over_rows(stream, 1, [from = std::as_const(row).view(), to = likely.view()] __device__(std::size_t) {
+      const Normaliser normaliser = normaliser_of(from.data, from.cols);
+      for (std::size_t j = threadIdx.x; j < from.cols; j += block_size)
+        to(0, j) = expf(normaliser.log_probability(rankable(from(0, j))));
+    });
+    check_launch("top_k", logits);
+    const std::vector<float> logit_of = lyaplock::download<float>(backend, row.view());
+    const std::vector<float> probability_of = lyaplock::download<float>(backend, likely.view());
+    for (std::size_t id = 0; id < candidates.size(); ++id)
+      candidates[id] = {rankable(logit_of[id]), static_cast<std::int32_t>(id)};
+    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(k), candidates.end(),
+                      ranks_before);
+    for (std::size_t rank = 0; rank < k; ++rank) {
+      const std::int32_t id = candidates[rank].id;
+      probabilities[i * k + rank] = probability_of[static_cast<std::size_t>(id)];
+      ids[i * k + rank] = id;
+    }
+  }
 }
 
 /// Ranks before all candidates.
@@ -69,9 +101,9 @@ void CudaBackend::score(ConstMatrixView<float> logits, std::span<const std::int3
 void CudaBackend::top_k(ConstMatrixView<float> logits, std::size_t k, std::span<float> probabilities,
                         std::span<std::int32_t> ids) {
   if (k == 0 || logits.empty()) return;
+  if (k > most_passes) return rank_on_host(*this, *stream_, logits, k, probabilities, ids);
   Matrix<float> probabilities_on_device(*this, logits.rows, k);
   Matrix<std::int32_t> ids_on_device(*this, logits.rows, k);
-  // A pass over the row for each of the k: they are few, and the row stays in the second cache.
   over_rows(
       *stream_, logits.rows,
       [=, probability_of = probabilities_on_device.view(), id_of = ids_on_device.view()] __device__(std::size_t i) {
