@@ -7,6 +7,8 @@
 //                                                          for LYAPLOCK_ADDON; prints its path
 //   node scripts/cuda-emulation.mjs --planted              the native tests with mistakes planted in the backend, each
 //                                                          of which must be noticed
+//   node scripts/cuda-emulation.mjs --declarations         compares the emulation's declarations with NVIDIA's, where those
+//                                                          are found; LYAPLOCK_CUDA_INCLUDE=DIR:DIR names more folders
 //
 // Needs GCC on Linux: kernels are compiled with its -fsanitize=thread, of which only the calls before each access to
 // memory are used.
@@ -14,7 +16,14 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { buildAddon, buildNativeTests, buildOwnTests, root, SANITIZERS } from "./cuda-emulation-builds.mjs";
+import {
+  buildAddon,
+  buildNativeTests,
+  buildOwnTests,
+  compareDeclarations,
+  root,
+  SANITIZERS,
+} from "./cuda-emulation-builds.mjs";
 import { plantMistakes } from "./cuda-planted.mjs";
 
 try {
@@ -27,10 +36,20 @@ try {
 async function main() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { sanitize: { type: "boolean" }, addon: { type: "boolean" }, planted: { type: "boolean" } },
+    options: {
+      sanitize: { type: "boolean" },
+      addon: { type: "boolean" },
+      planted: { type: "boolean" },
+      declarations: { type: "boolean" },
+    },
   });
   if (values.addon) {
     console.log(await buildAddon());
+    return 0;
+  }
+  if (values.declarations) {
+    const compared = await compareDeclarations();
+    console.log(compared ? "declarations are NVIDIA's" : "no headers of CUDA were found to compare with");
     return 0;
   }
   if (values.planted) return plantMistakes(positionals[0]);
