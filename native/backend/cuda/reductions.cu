@@ -98,10 +98,9 @@ __global__ void count_digits_kernel(ConstMatrixView<double> x, std::uint64_t pre
     for (std::size_t j = blockIdx.x * std::size_t{block_size} + threadIdx.x; j < x.cols;
          j += std::size_t{gridDim.x} * block_size) {
       const std::uint64_t key = ordered(x(i, j)) >> shift;
-      const bool counts_here = key >> digit_bits == prefix;
+      if (key >> digit_bits != prefix) continue;
       LYAPLOCK_UNROLL
-      for (std::size_t digit = 0; digit < digits; ++digit)
-        count[digit] += counts_here && (key & (digits - 1)) == digit ? 1 : 0;
+      for (std::size_t digit = 0; digit < digits; ++digit) count[digit] += (key & (digits - 1)) == digit ? 1 : 0;
     }
   LYAPLOCK_UNROLL
   for (std::size_t digit = 0; digit < digits; ++digit) {
