@@ -18,7 +18,7 @@
 
 namespace cuda_emulation {
 
-__thread Running running __attribute__((tls_model("initial-exec")));
+__thread Running running;
 
 /// Who touched four bytes of shared memory last, and at which count of barriers.
 struct SharedWord {

@@ -96,7 +96,7 @@ class Device {
 };
 
 thread_local Device device;
-__thread Device* running_device __attribute__((tls_model("initial-exec")));  // reached faster
+__thread Device* running_device;  // reached faster
 
 std::size_t volume(dim3 extent) { return std::size_t{extent.x} * extent.y * extent.z; }
 

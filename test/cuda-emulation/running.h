@@ -29,7 +29,7 @@ struct Running {
   struct SharedWord* words;
 };
 
-extern __thread Running running __attribute__((tls_model("initial-exec")));
+extern __thread Running running;
 
 /// Makes what this thread of the host knows of shared memory ready for a kernel.
 void prepare_shared_memory();
