@@ -22,9 +22,9 @@ __thread dim3 gridDim;
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
-#define NOT_SANITIZED __attribute__((no_sanitize("address"), noinline))
+#define NOT_SANITIZED __attribute__((no_sanitize("address"), noipa))
 #else
-#define NOT_SANITIZED __attribute__((noinline))
+#define NOT_SANITIZED __attribute__((noipa))
 #endif
 
 namespace cuda_emulation {
@@ -106,6 +106,7 @@ uint3 place_in(dim3 extent, std::size_t number) {
 }
 
 // Switching stacks by GCC's own setjmp, which saves no signal mask and so needs no call of the system.
+// noipa: a caller that knew which registers these functions use would keep others, which another thread then changes.
 [[noreturn]] NOT_SANITIZED void jump(void** to) { __builtin_longjmp(to, 1); }
 NOT_SANITIZED void switch_stack(void** from, void** to) {
   if (__builtin_setjmp(from) == 0) jump(to);

@@ -1,5 +1,6 @@
 // Kernels: indices, shared memory and barriers as they are meant, and the mistakes that can be made with them.
 #include <cmath>
+#include <thread>
 
 #include "device.h"
 
@@ -113,6 +114,18 @@ TEST("sums in shared memory, over more than one type") {
   };
   sums_of(0.0F);
   sums_of(0.0);
+}
+
+TEST("kernels run on any thread of the host") {
+  std::thread([] {
+    const Device on;
+    const Elements<double> x(on, std::vector<double>(9 * 301, 1));
+    const Elements<double> sums(on, 9);
+    LYAPLOCK_LAUNCH(row_sums, 9, sum_threads, on.stream, std::size_t{301}, static_cast<const double*>(x),
+                    static_cast<double*>(sums), true);
+    launched();
+    CHECK((sums.read() == std::vector<double>(9, 301)));
+  }).join();
 }
 
 TEST("a launch fails when it is told to, and does nothing") {
