@@ -19,16 +19,15 @@ export const baseFlags = [
   ...(process.platform === "linux" ? ["-Wno-restrict"] : []),
 ];
 
-/** Returns the objects of `sources`, in their order; they lie in `folder`. */
-export async function compileObjects({ root, folder, sources, flags }) {
+/** Returns the objects of `sources`, in their order; they lie in `folder`. `headers` are folders to look for headers in. */
+export async function compileObjects({ root, folder, sources, flags, headers = ["native", "test/native"] }) {
   mkdirSync(folder, { recursive: true });
   const stamp = path.join(folder, "flags");
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== flags.join(" ")) writeFileSync(stamp, flags.join(" "));
 
-  const headers = [...filesIn(root, "native", ".h"), ...filesIn(root, "test/native", ".h")];
   const newestInput = Math.max(
     statSync(stamp).mtimeMs,
-    ...headers.map((name) => statSync(path.join(root, name)).mtimeMs),
+    ...headers.flatMap((name) => filesIn(root, name, ".h")).map((name) => statSync(path.join(root, name)).mtimeMs),
   );
   const objects = sources.map((name) => path.join(folder, `${name.replaceAll("/", "_")}.o`));
   const stale = sources.flatMap((source, i) => {
@@ -36,7 +35,7 @@ export async function compileObjects({ root, folder, sources, flags }) {
     const needed = Math.max(newestInput, statSync(path.join(root, source)).mtimeMs);
     return existsSync(object) && statSync(object).mtimeMs > needed ? [] : [{ source, object }];
   });
-  await inParallel(stale, ({ source, object }) => compile(root, ["-c", source, "-o", object, ...flags]));
+  await inParallel(stale, ({ source, object }) => compile(root, [...flags, "-c", source, "-o", object]));
   return objects;
 }
 

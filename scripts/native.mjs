@@ -3,7 +3,8 @@
 //
 //   node scripts/native.mjs [--force] [--debug]          the addon; --debug builds build/Debug instead
 //   node scripts/native.mjs --test                       builds and runs test/native (under sanitizers: sanitize.mjs)
-//   node scripts/native.mjs --print-sources              the sources, for binding.gyp and CMakeLists.txt
+//   node scripts/native.mjs --print-sources [--cuda]     the sources, for binding.gyp and CMakeLists.txt; --cuda with
+//                                                        those of the CUDA backend
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,14 +18,14 @@ import { installPackages } from "./system-packages.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const options = new Set(process.argv.slice(2));
-const known = ["--force", "--debug", "--test", "--print-sources"];
+const known = ["--force", "--debug", "--test", "--print-sources", "--cuda"];
 
 try {
   for (const option of options) {
     if (!known.includes(option)) throw new Error(`no option ${option}; there are ${known.join(", ")}`);
   }
   if (options.has("--print-sources")) {
-    console.log(sources().join("\n"));
+    console.log(sources(options.has("--cuda")).join("\n"));
   } else if (options.has("--test")) {
     requireTools();
     const { runNativeTests } = await import("./native-tests.mjs");
@@ -38,11 +39,11 @@ try {
   process.exitCode = 1;
 }
 
-/** Every C++ source of the CPU addon, relative to the root. */
-function sources() {
+/** Every source of the CPU addon, or of the one with CUDA, relative to the root. */
+function sources(withCuda = false) {
   return readdirSync(path.join(root, "native"), { recursive: true })
     .map((name) => `native/${name.replaceAll("\\", "/")}`)
-    .filter((name) => name.endsWith(".cpp") && !name.startsWith("native/backend/cuda/"))
+    .filter((name) => /\.(cpp|cu)$/.test(name) && (withCuda || !name.startsWith("native/backend/cuda/")))
     .sort();
 }
 
@@ -77,8 +78,8 @@ function configurationFlag() {
 /** Of everything the addon is made from: a touched file that did not change does not build it again. */
 function inputsHash() {
   const inputs = readdirSync(path.join(root, "native"), { recursive: true })
-    .filter((name) => /\.(h|cpp)$/.test(name))
-    .map((name) => `native/${name}`);
+    .map((name) => `native/${name.replaceAll("\\", "/")}`)
+    .filter((name) => /\.(h|cpp)$/.test(name) && !name.startsWith("native/backend/cuda/"));
   const hash = createHash("sha256");
   for (const name of [...inputs, "binding.gyp", "scripts/native.mjs", "scripts/blas.mjs"].sort()) {
     hash

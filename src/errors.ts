@@ -5,6 +5,8 @@ export type ErrorCode =
   | "ERR_CONFLICTING_FACTS"
   | "ERR_DATASET_FORMAT"
   | "ERR_DELTA"
+  | "ERR_DEVICE"
+  | "ERR_DEVICE_MEMORY"
   | "ERR_EMPTY_TARGET"
   | "ERR_FACT"
   | "ERR_FILE"

@@ -33,6 +33,17 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value require_device_of_addon(const Napi::CallbackInfo& info) {
+  with_javascript_errors(info.Env(), [] { require_device(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value set_gpu_arithmetic_of_process(const Napi::CallbackInfo& info) {
+  const GpuArithmetic arithmetic{text(info[0], "products"), text(info[1], "solve")};
+  with_javascript_errors(info.Env(), [&] { set_gpu_arithmetic(arithmetic); });
+  return info.Env().Undefined();
+}
+
 Napi::Value run_self_test(const Napi::CallbackInfo& info) {
   return promise(
       info.Env(), nullptr, [] { return self_test(*process_backend()); },
@@ -74,7 +85,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, callback, name));
   };
   function("systemInfo", system_info);
+  exports.Set("device", process_device());
+  function("requireDevice", require_device_of_addon);
   function("setThreads", set_threads);
+  function("setGpuArithmetic", set_gpu_arithmetic_of_process);
   function("selfTest", run_self_test);
   function("measureBlas", run_measure_blas);
   function("createCancellation", create_cancellation);

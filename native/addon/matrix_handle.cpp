@@ -119,9 +119,9 @@ Napi::Value MatrixHandle::to_float64_array(const Napi::CallbackInfo& info) {
       [](Napi::Env env, std::vector<double> values) { return give_values(env, std::move(values)); });
 }
 
-// The process's backend is the CPU's: its memory is the host's.
 Napi::Value MatrixHandle::view(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  if (!native(env)->backend->shares_host_memory()) return env.Undefined();
   return std::visit(
       [&]<class T>(const Matrix<T>& matrix) -> Napi::Value {
         const auto array = external_array<T>(env, matrix.memory(), matrix.view().size());

@@ -55,7 +55,7 @@ struct Adam {
 ///   * calls run in order; `synchronize`, `download` and functions that return a number wait for them;
 ///   * results depend on inputs, shapes and the number of threads alone: the same call gives the same bits;
 ///   * what linear algebra takes is added to the calling thread's count of operations (backend/counted_flops.h);
-///   * ErrorCode::out_of_memory when memory of the device ends.
+///   * ErrorCode::out_of_memory, or device_memory on a GPU, when memory ends; ErrorCode::device when a GPU fails.
 /// n counts rows (tokens of all sequences of a batch, one after the other, without padding), m is the model's width.
 class Backend {
  public:
@@ -70,6 +70,8 @@ class Backend {
   virtual void upload(void* destination, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* source, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
+  /// Whether the memory of matrices is the host's own: then, after `synchronize`, the host may use it in place.
+  [[nodiscard]] virtual bool shares_host_memory() const = 0;
   /// For people: "cpu (OpenBLAS Haswell, 2 threads)".
   [[nodiscard]] virtual std::string description() const = 0;
 
@@ -131,6 +133,9 @@ class Backend {
   [[nodiscard]] virtual std::size_t potrf(MatrixView<double> a) = 0;
   /// In place: B = op(L)^-1 B (left, L [rows of B]²) or B op(L)^-1 (right, L [cols of B]²). Reads L's lower triangle.
   virtual void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) = 0;
+  /// In place: B [n, k] = B A^-1 for the symmetric positive definite A [k, k], of which both triangles are read, and
+  /// which is destroyed. Returns what potrf does; unless that is 0, the content of B is undefined too.
+  [[nodiscard]] virtual std::size_t solve_positive(MatrixView<double> a, MatrixView<double> b) = 0;
   /// Copies the lower triangle of A [n, n] over the upper one.
   virtual void mirror_lower(MatrixView<double> a) = 0;
   /// Eigendecomposition of the symmetric A [n, n], of which the lower triangle is read: A = V^T diag(values) V with the

@@ -34,7 +34,7 @@ struct BlasSpeed {
 /// elsewhere; afterwards it is back at the one thread that the CPU backend asks of it. Until then other calls of BLAS
 /// in this process are on as many: nothing else should run. A single timing on a shared machine says little; take the
 /// median of several ratios.
-/// ErrorCode::invalid_argument for a size of zero, or a float32 potrf or trsm.
+/// ErrorCode::invalid_argument for a size of zero, a float32 potrf or trsm, or a backend that is not the CPU's.
 BlasSpeed measure_blas(Backend& backend, const BlasProblem& problem, std::size_t threads);
 
 }  // namespace lyaplock

@@ -8,6 +8,8 @@ namespace lyaplock {
 
 enum class ErrorCode {
   aborted,                // the caller's AbortSignal fired
+  device,                 // a GPU, or what it needs, is missing, too old or lost
+  device_memory,          // an allocation on a GPU failed
   file,                   // a file could not be opened, read, written or renamed
   ill_conditioned,        // a matrix that can be factored, but not solved to any accuracy worth having
   internal,               // a promise of ours broken: always a bug of this project
@@ -24,6 +26,8 @@ enum class ErrorCode {
 constexpr const char* name_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::aborted: return "ERR_ABORTED";
+    case ErrorCode::device: return "ERR_DEVICE";
+    case ErrorCode::device_memory: return "ERR_DEVICE_MEMORY";
     case ErrorCode::file: return "ERR_FILE";
     case ErrorCode::ill_conditioned: return "ERR_ILL_CONDITIONED";
     case ErrorCode::internal: return "ERR_INTERNAL";

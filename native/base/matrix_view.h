@@ -16,29 +16,30 @@ struct MatrixView {
   std::size_t cols = 0;
   std::size_t stride = 0;
 
-  MatrixView() = default;
-  MatrixView(T* data, std::size_t rows, std::size_t cols) : MatrixView(data, rows, cols, cols) {}
-  MatrixView(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
+  // constexpr, so that kernels of a GPU may call them.
+  constexpr MatrixView() = default;
+  constexpr MatrixView(T* data, std::size_t rows, std::size_t cols) : MatrixView(data, rows, cols, cols) {}
+  constexpr MatrixView(T* data, std::size_t rows, std::size_t cols, std::size_t stride)
       : data(data), rows(rows), cols(cols), stride(stride) {}
 
   /// A view of mutable elements serves wherever one of constant elements is due.
-  operator MatrixView<const T>() const
+  constexpr operator MatrixView<const T>() const
     requires(!std::is_const_v<T>)
   {
     return {data, rows, cols, stride};
   }
 
-  [[nodiscard]] T* row(std::size_t i) const { return data + i * stride; }
-  [[nodiscard]] T& operator()(std::size_t i, std::size_t j) const { return data[i * stride + j]; }
-  [[nodiscard]] std::size_t size() const { return rows * cols; }
-  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] constexpr T* row(std::size_t i) const { return data + i * stride; }
+  [[nodiscard]] constexpr T& operator()(std::size_t i, std::size_t j) const { return data[i * stride + j]; }
+  [[nodiscard]] constexpr std::size_t size() const { return rows * cols; }
+  [[nodiscard]] constexpr bool empty() const { return size() == 0; }
 
   /// Rows [begin, begin + count).
-  [[nodiscard]] MatrixView row_range(std::size_t begin, std::size_t count) const {
+  [[nodiscard]] constexpr MatrixView row_range(std::size_t begin, std::size_t count) const {
     return {data + begin * stride, count, cols, stride};
   }
   /// Columns [begin, begin + count).
-  [[nodiscard]] MatrixView column_range(std::size_t begin, std::size_t count) const {
+  [[nodiscard]] constexpr MatrixView column_range(std::size_t begin, std::size_t count) const {
     return {data + begin, rows, count, stride};
   }
 };

@@ -59,8 +59,8 @@ PrimalForm::System PrimalForm::empty_system() const {
   return {.factor = Matrix<double>(backend, rank, rank), .product = Matrix<double>(backend, rank, probe_count)};
 }
 
-void PrimalForm::factor(System& system, ConstMatrixView<double> whitened, double weight,
-                        const Cancellation& cancellation) const {
+void PrimalForm::assemble(System& system, ConstMatrixView<double> whitened, double weight,
+                          const Cancellation& cancellation) const {
   Backend& backend = *space_->backend();
   const std::size_t rank = space_->rank();
   backend.copy(key_moment_, system.factor);
@@ -70,11 +70,21 @@ void PrimalForm::factor(System& system, ConstMatrixView<double> whitened, double
   const Matrix<double> probe = probes(backend, rank);
   backend.gemm(Transpose::no, Transpose::no, 1.0, system.factor.view(), probe, 0.0, system.product);
   cancellation.check();
-  if (const std::size_t minor = backend.potrf(system.factor); minor != 0)
-    throw Error(ErrorCode::not_positive_definite,
-                "S + μI of width " + std::to_string(rank) + " is not positive definite at its leading minor " +
-                    std::to_string(minor) + ", with μ = " + to_text(weight) + ". Give a larger weight");
+}
+
+void PrimalForm::factor(System& system, ConstMatrixView<double> whitened, double weight,
+                        const Cancellation& cancellation) const {
+  assemble(system, whitened, weight, cancellation);
+  check_minor(space_->backend()->potrf(system.factor), weight);
   cancellation.check();
+}
+
+/// Of a factorisation: zero, or the leading minor that is not positive definite.
+void PrimalForm::check_minor(std::size_t minor, double weight) const {
+  if (minor == 0) return;
+  throw Error(ErrorCode::not_positive_definite,
+              "S + μI of width " + std::to_string(space_->rank()) + " is not positive definite at its leading minor " +
+                  std::to_string(minor) + ", with μ = " + to_text(weight) + ". Give a larger weight");
 }
 
 Solution PrimalForm::solve(const Ledger& past, ConstMatrixView<double> keys, ConstMatrixView<double> targets,
@@ -120,14 +130,13 @@ ChangeSolution PrimalForm::solve_change(const Ledger& past, ConstMatrixView<doub
   catch_up(past, nullptr);
   const Matrix<double> whitened = space_->whiten(keys);
   System system = empty_system();
-  factor(system, whitened, weight, cancellation);
+  assemble(system, whitened, weight, cancellation);
 
   // R^T K~ (S + μ I)^-1, from the right.
   ChangeSolution solution;
   solution.whitened = Matrix<double>(backend, keys.rows, space_->rank());
   backend.copy(whitened, solution.whitened);
-  backend.trsm(Side::right, Transpose::yes, system.factor, solution.whitened);
-  backend.trsm(Side::right, Transpose::no, system.factor, solution.whitened);
+  check_minor(backend.solve_positive(system.factor, solution.whitened), weight);
   solution.change.left = Matrix<double>(backend, residuals.rows, residuals.cols);
   backend.copy(residuals, solution.change.left);
   solution.change.right = space_->lift(solution.whitened);

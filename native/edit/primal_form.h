@@ -40,6 +40,9 @@ class PrimalForm {
     Matrix<double> product;  // (S + μ I) V for the probes V
   };
   [[nodiscard]] System empty_system() const;
+  void assemble(System& system, ConstMatrixView<double> whitened, double weight,
+                const Cancellation& cancellation) const;
+  void check_minor(std::size_t minor, double weight) const;
   void factor(System& system, ConstMatrixView<double> whitened, double weight, const Cancellation& cancellation) const;
   void fold(ConstMatrixView<double> whitened, ConstMatrixView<double> values);
 

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { addon, call } from "../native/index.js";
+import { addon, call, whyNoCuda } from "../native/index.js";
 import { packageVersion } from "../run/index.js";
 import { addCommonOptions, type CommonOptions } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
@@ -34,7 +34,7 @@ async function examine() {
     platform: `${process.platform} ${process.arch}`,
     backend,
     threads,
-    gpu: "none: this build has no CUDA in it",
+    gpu: addon().device === "cuda" ? "in use" : (whyNoCuda() ?? "not in use; --device cuda uses it"),
     ...test,
   };
 }

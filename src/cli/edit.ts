@@ -40,7 +40,17 @@ export function addEditCommand(program: Command, runtime: Runtime): void {
   addCommonOptions(addEditingOptions(command))
     .addHelpText("after", example)
     .action(async (options: EditCommandOptions) => {
-      const { device: _, threads: _threads, json: _json, out: directory, dryRun, facts, ...asked } = options;
+      const {
+        device: _,
+        threads: _threads,
+        matmul: _matmul,
+        solve: _solve,
+        json: _json,
+        out: directory,
+        dryRun,
+        facts,
+        ...asked
+      } = options;
       const refuse = (what: string) => command.error(`error: ${what}`, { exitCode: 2 });
       runtime.onStopped = async () => "Nothing was written.";
       if (facts === undefined) {

@@ -1,12 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { lyapLockBases, lyapLockBounds } from "../edit/methods/index.js";
-import type { WeightType } from "../native/addon.js";
+import type { ProductInputs, SolvePrecision, WeightType } from "../native/addon.js";
+import type { Device } from "../native/index.js";
 import { type MethodName, methodNames } from "../run/index.js";
 
 /** Options of every command. */
 export interface CommonOptions {
-  device: "auto" | "cpu" | "cuda";
+  device: Device;
   threads?: number;
+  matmul?: ProductInputs;
+  solve?: SolvePrecision;
   json?: boolean;
 }
 
@@ -31,6 +34,18 @@ export function addCommonOptions(command: Command): Command {
   return command
     .addOption(new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"))
     .addOption(new Option("--threads <n>", "CPU threads (default: one per core)").argParser(positiveInteger))
+    .addOption(
+      new Option(
+        "--matmul <type>",
+        "inputs of float32 products on a GPU; tf32 and bf16 round them, and are faster (default: f32)",
+      ).choices(["f32", "tf32", "bf16"]),
+    )
+    .addOption(
+      new Option(
+        "--solve <type>",
+        "float64 systems on a GPU; refined factors in float32 and refines to the same accuracy, for GPUs whose float64 is slow (default: f64)",
+      ).choices(["f64", "refined"]),
+    )
     .option("--json", "print the result as JSON on stdout");
 }
 

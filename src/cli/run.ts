@@ -102,7 +102,15 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
           exitCode: 2,
         });
       }
-      const { device: _, threads: _threads, json: _json, out: directory, ...asked } = options;
+      const {
+        device: _,
+        threads: _threads,
+        matmul: _matmul,
+        solve: _solve,
+        json: _json,
+        out: directory,
+        ...asked
+      } = options;
       runtime.onStopped = async () =>
         (await isResumable(directory))
           ? `Go on with: lyaplock run --out ${inShell(directory)} --resume`

@@ -1,5 +1,4 @@
-import { LyaplockError } from "../errors.js";
-import { addon } from "../native/index.js";
+import { addon, call, useDevice } from "../native/index.js";
 import type { CommonOptions } from "./options.js";
 import type { ProgressDisplay } from "./progress.js";
 
@@ -14,15 +13,12 @@ export interface Runtime {
   onStopped?: () => Promise<string>;
 }
 
-/** Obeys --device and --threads, before anything is computed. */
-export function configure({ device, threads }: CommonOptions): void {
-  if (device === "cuda") {
-    throw new LyaplockError(
-      "ERR_UNSUPPORTED",
-      "This build has no CUDA in it: only the CPU addon was compiled. Use --device cpu or --device auto.",
-    );
-  }
+/** Obeys --device, --threads, --matmul and --solve, before anything is computed. */
+export async function configure({ device, threads, matmul, solve }: CommonOptions): Promise<void> {
+  useDevice(device);
   if (threads !== undefined) addon().setThreads(threads);
+  if (matmul !== undefined || solve !== undefined)
+    await call(() => addon().setGpuArithmetic(matmul ?? "f32", solve ?? "f64"));
 }
 
 /** Prints a result in the form that was asked for. */

@@ -24,7 +24,8 @@ export interface NativeMatrix {
   /** The content, [rows * cols]; rounds to nearest where the matrix is wider. */
   toFloat32Array(): Promise<Float32Array>;
   toFloat64Array(): Promise<Float64Array>;
-  /** The very memory; it outlives `dispose`. Undefined where this Node does not allow that, or not for so much. */
+  /** The very memory; it outlives `dispose`. Undefined where this Node does not allow that, or not for so much, or
+   * where the memory is a GPU's. */
   view(): Float32Array | Float64Array | undefined;
   dispose(): void;
 }
@@ -460,6 +461,11 @@ export interface UpdateShape {
   memory: EditorMemory;
 }
 
+/** How float32 matrices are multiplied on a GPU: as they are, or rounded for its tensor cores. Sums are float32. */
+export type ProductInputs = "f32" | "tf32" | "bf16";
+/** How float64 systems are solved on a GPU: in float64, or by float32 factors and refinement to the same accuracy. */
+export type SolvePrecision = "f64" | "refined";
+
 export interface SystemInfo {
   /** "cpu (OpenBLAS Haswell, 2 threads)". */
   backend: string;
@@ -496,6 +502,13 @@ export interface BlasSpeed {
 }
 
 export interface NativeAddon {
+  /** What the addon was built for. */
+  readonly device: "cpu" | "cuda";
+  /** Throws ERR_DEVICE, with what is missing, where that device cannot be used. */
+  requireDevice(): void;
+  /** Before any other use. ERR_INVALID_ARGUMENT for anything but "f32" and "f64" on the CPU, and afterwards, if they
+   * differ. */
+  setGpuArithmetic(products: ProductInputs, solve: SolvePrecision): void;
   systemInfo(): SystemInfo;
   /** Before any other use; 0 is one per core. ERR_INVALID_ARGUMENT afterwards, if the number differs. */
   setThreads(threads: number): void;

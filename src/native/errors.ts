@@ -3,6 +3,8 @@ import { type ErrorCode, LyaplockError } from "../errors.js";
 /** The codes of native/base/error.h. */
 const NATIVE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "ERR_ABORTED",
+  "ERR_DEVICE",
+  "ERR_DEVICE_MEMORY",
   "ERR_FILE",
   "ERR_ILL_CONDITIONED",
   "ERR_INTERNAL",

@@ -1,14 +1,34 @@
 import { LyaplockError } from "../errors.js";
 import type { NativeAddon, NativeCancellation } from "./addon.js";
 import { fromNative } from "./errors.js";
-import { loadAddon } from "./load.js";
+import { type Device, loadAddon, whyNoCuda } from "./load.js";
 
+export { type Device, whyNoCuda };
+
+let wanted: Device = "auto";
 let loaded: NativeAddon | undefined;
 
 /** The native addon, loaded at its first use. @throws ERR_ADDON */
 export function addon(): NativeAddon {
-  loaded ??= loadAddon();
+  loaded ??= loadAddon(wanted);
   return loaded;
+}
+
+/**
+ * Where this process computes. Before any other use.
+ *
+ * @throws ERR_DEVICE where a GPU is asked for and cannot be used, with what is missing; ERR_INVALID_ARGUMENT once the
+ * process computes elsewhere.
+ */
+export function useDevice(device: Device): void {
+  if (loaded !== undefined && device !== "auto" && device !== loaded.device) {
+    throw new LyaplockError(
+      "ERR_INVALID_ARGUMENT",
+      `this process computes on ${loaded.device} already; choose the device before its first use`,
+    );
+  }
+  wanted = device;
+  if (device !== "auto") addon();
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Environment } from "./run-record.js";
 
 export async function currentEnvironment(): Promise<Environment> {
   const { backend, threads } = addon().systemInfo();
-  return { lyaplock: await packageVersion(), node: process.versions.node, device: "cpu", backend, threads };
+  return { lyaplock: await packageVersion(), node: process.versions.node, device: addon().device, backend, threads };
 }
 
 /** The version in the package.json this code was installed with. */

@@ -38,7 +38,7 @@ export interface RunRecord {
 export interface Environment {
   lyaplock: string;
   node: string;
-  device: "cpu";
+  device: "cpu" | "cuda";
   backend: string;
   threads: number;
 }

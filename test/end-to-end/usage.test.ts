@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { lyaplock } from "./command.js";
+import { lyaplock, lyaplockJson } from "./command.js";
+
+const hasGpu = existsSync("/dev/nvidiactl");
 
 const commands = ["demo", "edit", "run", "eval", "moments", "logits", "generate", "models", "plan", "report", "doctor"];
 
@@ -59,10 +62,35 @@ describe("wrong usage ends with 2", () => {
 });
 
 describe("failures end with 1", () => {
-  it("cuda is not in this build, and says so", async () => {
+  // Whichever is missing first: the addon with CUDA, its libraries, the driver, or the GPU.
+  const missing = /No GPU can be used: .*(lyaplock-cuda\.node|lib(cu|nv)\w+\.so|NVIDIA driver)/s;
+
+  it.skipIf(hasGpu)("cuda without a GPU says what is missing", async () => {
     const { code, stderr } = await lyaplock(["doctor", "--device", "cuda"]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/no CUDA.*--device cpu.*ERR_UNSUPPORTED/s);
+    expect(stderr).toMatch(missing);
+    expect(stderr).toMatch(/--device cpu.*ERR_DEVICE/s);
+  });
+
+  it.skipIf(hasGpu)("auto without a GPU goes on with the CPU, and doctor says why", async () => {
+    const report = await lyaplockJson<{ backend: string; gpu: string }>([
+      "doctor",
+      "--device",
+      "auto",
+      "--threads",
+      "1",
+    ]);
+    expect(report.backend).toMatch(/^cpu /);
+    expect(report.gpu).toMatch(missing);
+  });
+
+  it.each([
+    ["--matmul", "tf32"],
+    ["--solve", "refined"],
+  ])("%s is not for the CPU", async (...option) => {
+    const { code, stderr } = await lyaplock(["doctor", "--device", "cpu", ...option]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/Only on a GPU.*ERR_INVALID_ARGUMENT/s);
   });
 
   it("machines are told the code", async () => {

@@ -152,6 +152,48 @@ BACKEND_TEST("trsm solves from both sides, with L and its transpose") {
       }
 }
 
+BACKEND_TEST("solve_positive solves from the right, for few rows and for many") {
+  Random random(15);
+  for (const std::size_t n : {0, 1, 2, 37, 130})
+    for (const std::size_t rows : {0, 1, 5, 140}) {
+      const Array a = positive_definite(random, n);
+      const Array b = random.array(rows, n);
+      Placed<double> placed_a(on, a, 1), placed_b(on, b, 2);
+      CHECK(on.solve_positive(placed_a.view(), placed_b.view()) == 0);
+      CHECK_CLOSE(product(placed_b.read(), a), b, 1e-10, 1e-10);
+    }
+}
+
+BACKEND_TEST("solve_positive solves a system that float32 cannot factor") {
+  // The smallest eigenvalue is lost in the rounding of the largest to float32.
+  constexpr std::size_t n = 40;
+  Random random(16);
+  const Array tall = random.array(n, 3, -1000, 1000);
+  Array a = product(tall, transposed(tall));
+  for (std::size_t i = 0; i < n; ++i) a(i, i) += 1e-3;
+  const Array b = random.array(2, n);
+  Placed<double> placed_a(on, a), placed_b(on, b);
+  CHECK(on.solve_positive(placed_a.view(), placed_b.view()) == 0);
+  const Array solved = placed_b.read();
+  const Array error = product(solved, a);
+  double norm = 0, residual = 0;
+  for (std::size_t i = 0; i < a.values.size(); ++i) norm += a.values[i] * a.values[i];
+  double solution = 0;
+  for (std::size_t i = 0; i < error.values.size(); ++i) {
+    residual += (error.values[i] - b.values[i]) * (error.values[i] - b.values[i]);
+    solution += solved.values[i] * solved.values[i];
+  }
+  CHECK(std::sqrt(residual) <= 1e-14 * std::sqrt(norm) * std::sqrt(solution));
+}
+
+BACKEND_TEST("solve_positive names the leading minor that is not positive") {
+  Random random(17);
+  Array a = positive_definite(random, 60);
+  a(41, 41) = -1;
+  Placed<double> placed_a(on, a), placed_b(on, random.array(2, 60));
+  CHECK(on.solve_positive(placed_a.view(), placed_b.view()) == 42);
+}
+
 BACKEND_TEST("mirror_lower makes a matrix symmetric") {
   Random random(17);
   for (const std::size_t n : {0, 1, 2, 31, 32, 33, 100, 300}) {

@@ -18,6 +18,7 @@ class CpuBackend final : public Backend {
   void upload(void* destination, const void* host, std::size_t bytes) override;
   void download(void* host, const void* source, std::size_t bytes) override;
   void synchronize() override;
+  [[nodiscard]] bool shares_host_memory() const override { return true; }
   [[nodiscard]] std::string description() const override;
 
   // elementwise.cpp
@@ -56,6 +57,7 @@ class CpuBackend final : public Backend {
   void syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) override;
   std::size_t potrf(MatrixView<double> a) override;
   void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) override;
+  std::size_t solve_positive(MatrixView<double> a, MatrixView<double> b) override;
   void mirror_lower(MatrixView<double> a) override;
 
   // spectra.cpp

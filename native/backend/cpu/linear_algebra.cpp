@@ -63,6 +63,13 @@ void CpuBackend::trsm(Side side, Transpose l_op, ConstMatrixView<double> l, Matr
   solve_triangular(pool_, side, l_op, l, b);
 }
 
+std::size_t CpuBackend::solve_positive(MatrixView<double> a, MatrixView<double> b) {
+  if (const std::size_t minor = potrf(a); minor != 0) return minor;
+  trsm(Side::right, Transpose::yes, a, b);
+  trsm(Side::right, Transpose::no, a, b);
+  return 0;
+}
+
 void CpuBackend::mirror_lower(MatrixView<double> a) {
   // Tiles keep both the rows read and the rows written in the first cache.
   constexpr std::size_t tile = 32;

@@ -130,6 +130,9 @@ void require_double(const BlasProblem& problem, const char* name) {
 }  // namespace
 
 BlasSpeed measure_blas(Backend& backend, const BlasProblem& problem, std::size_t threads) {
+  if (!backend.shares_host_memory())
+    throw Error(ErrorCode::invalid_argument, "BLAS is the CPU's, and this process computes on " +
+                                                 backend.description() + "; measure it with --device cpu");
   const bool single = problem.precision == Precision::float32;
   require_size(problem.rows, "rows");
   switch (problem.operation) {

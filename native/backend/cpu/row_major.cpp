@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "backend/cpu/blas.h"
 #include "base/error.h"
@@ -54,13 +53,6 @@ void call_syrk(Transpose a_op, T alpha, ConstMatrixView<T> a, T beta, MatrixView
 }
 
 }  // namespace
-
-int blas_size(std::size_t size) {
-  if (size > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    throw Error(ErrorCode::invalid_argument,
-                "A matrix with " + std::to_string(size) + " rows or columns is more than BLAS counts (2147483647)");
-  return static_cast<int>(size);
-}
 
 void multiply(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<float> b,
               float beta, MatrixView<float> c) {

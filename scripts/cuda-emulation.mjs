@@ -1,0 +1,78 @@
+// Builds and runs on the host what is meant for a GPU: test/cuda-emulation stands in for CUDA, cuBLAS and cuSOLVER.
+//
+//   node scripts/cuda-emulation.mjs [--sanitize] [NAME]    its own tests, then the native tests with the CUDA backend;
+//                                                          --sanitize with AddressSanitizer and UBSanitizer; of the
+//                                                          tests, only those whose name contains NAME
+//   node scripts/cuda-emulation.mjs --addon                the addon with CUDA, build/cuda-emulated/lyaplock-cuda.node,
+//                                                          for LYAPLOCK_ADDON; prints its path
+//   node scripts/cuda-emulation.mjs --planted              the native tests with mistakes planted in the backend, each
+//                                                          of which must be noticed
+//   node scripts/cuda-emulation.mjs --declarations         compares the emulation's declarations with NVIDIA's, where those
+//                                                          are found; LYAPLOCK_CUDA_INCLUDE=DIR:DIR names more folders
+//
+// Needs GCC on Linux: kernels are compiled with its -fsanitize=thread, of which only the calls before each access to
+// memory are used.
+
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import {
+  buildAddon,
+  buildNativeTests,
+  buildOwnTests,
+  compareDeclarations,
+  root,
+  SANITIZERS,
+} from "./cuda-emulation-builds.mjs";
+import { plantMistakes } from "./cuda-planted.mjs";
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`cuda-emulation: ${error.message}`);
+  process.exitCode = 1;
+}
+
+async function main() {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      sanitize: { type: "boolean" },
+      addon: { type: "boolean" },
+      planted: { type: "boolean" },
+      declarations: { type: "boolean" },
+    },
+  });
+  if (values.addon) {
+    console.log(await buildAddon());
+    return 0;
+  }
+  if (values.declarations) {
+    const compared = await compareDeclarations();
+    console.log(compared ? "declarations are NVIDIA's" : "no headers of CUDA were found to compare with");
+    return 0;
+  }
+  if (values.planted) return plantMistakes(positionals[0]);
+  const build = path.join(root, "build", values.sanitize ? "cuda-emulated-address" : "cuda-emulated");
+  const sanitizers = values.sanitize ? SANITIZERS : [];
+  const ownTests = await buildOwnTests(build, sanitizers);
+  const nativeTests = await buildNativeTests(build, sanitizers);
+  const codes = [ownTests, nativeTests].map((program) => run(program, positionals));
+  return Math.max(...codes);
+}
+
+/** Returns the exit code. */
+function run(program, args) {
+  const { status, signal } = spawnSync(program, args, {
+    cwd: root,
+    // A refused allocation is a null pointer, as without the sanitizer: tests ask for the error that follows.
+    env: {
+      ...process.env,
+      ASAN_OPTIONS: "allocator_may_return_null=1:abort_on_error=1",
+      UBSAN_OPTIONS: "print_stacktrace=1",
+    },
+    stdio: "inherit",
+  });
+  if (signal) console.error(`${path.basename(program)} ended by ${signal}`);
+  return status ?? 1;
+}
