@@ -18,7 +18,7 @@ export {
 export { checkFacts, type FactCheck } from "./edit/checks.js";
 export { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./edit/context-templates.js";
 export type { EditOptions, EditProgress } from "./edit/edit-options.js";
-export { defaultHyperparameters, type Hyperparameters, parseHyperparameters } from "./edit/hyperparameters.js";
+export { type Hyperparameters, parseHyperparameters } from "./edit/hyperparameters.js";
 export {
   type AlphaEditOptions,
   type BatchOptions,
@@ -40,6 +40,7 @@ export {
   type RectOptions,
 } from "./edit/methods/index.js";
 export { type PlannedEdits, planUpdates, type UpdatePlan } from "./edit/plan.js";
+export { defaultHyperparameters } from "./edit/published-hyperparameters.js";
 export type { BatchReport, LayerReport, ValueReport } from "./edit/report.js";
 export {
   type CollectedFrom,

@@ -1,8 +1,6 @@
 import { z } from "zod";
 import { describeIssues } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
-import type { ModelConfig } from "../model/config.js";
-import { llamaFamilies, oneLayerHyperparameters } from "./published-hyperparameters.js";
 
 /** How values are optimised and updates weighed; in brackets the names of the published JSON files (reference, section 2). */
 export interface Hyperparameters {
@@ -133,48 +131,4 @@ export function checkLayers(layers: readonly number[]): void {
     "ERR_INVALID_ARGUMENT",
     `layers must be at least one, rising; received ${layers.join(", ") || "none"}`,
   );
-}
-
-/**
- * Published values by number of layers: gpt2-xl has 48, GPT-J-6B 28, Llama-3-8B 32 (reference, section 2.1).
- * Families that have none take those of the model they descend from.
- */
-const PUBLISHED = [
-  { families: ["gpt2"], depth: 48, layers: [13, 14, 15, 16, 17], steps: 20, learningRate: 0.5, memit: 20_000 },
-  { families: ["gptj"], depth: 28, layers: [3, 4, 5, 6, 7, 8], steps: 25, learningRate: 0.5, memit: 15_000 },
-  {
-    families: llamaFamilies,
-    depth: 32,
-    layers: [4, 5, 6, 7, 8],
-    steps: 25,
-    learningRate: 0.1,
-    memit: 15_000,
-  },
-];
-
-/**
- * The published values of the family; for a model of another depth its layers are moved in proportion, which is a start
- * and no measurement.
- *
- * @param method whose values are taken: ROME and FT have their own, the others differ in λ alone, which is 1,000 for LyapLock and
- *   MEMIT's for the rest.
- */
-export function defaultHyperparameters(config: ModelConfig, method = "lyaplock"): Hyperparameters {
-  const { family, layers: depth } = config;
-  const ofOneLayer = oneLayerHyperparameters(config, method);
-  if (ofOneLayer !== undefined) return ofOneLayer;
-  const row = PUBLISHED.find(({ families }) => families.includes(family));
-  if (row === undefined) {
-    throw new LyaplockError("ERR_INVALID_ARGUMENT", `there are no default hyperparameters for ${family}; give a file`);
-  }
-  const scaled = row.layers.map((layer) => Math.min(depth - 1, Math.round((layer * depth) / row.depth)));
-  return {
-    layers: [...new Set(scaled)],
-    steps: row.steps,
-    learningRate: row.learningRate,
-    weightDecay: 0.5,
-    klFactor: 0.0625,
-    clampNormFactor: 0.75,
-    covarianceWeight: method === "lyaplock" ? 1000 : row.memit,
-  };
 }

@@ -6,8 +6,9 @@ import { call } from "../native/index.js";
 import { inBatches } from "./batches.js";
 import { type ContextTemplates, generateContextTemplates, parseContextTemplates } from "./context-templates.js";
 import type { EditOptions } from "./edit-options.js";
-import { checkLayers, defaultHyperparameters, type Hyperparameters } from "./hyperparameters.js";
+import { checkLayers, type Hyperparameters } from "./hyperparameters.js";
 import type { EditingMethod, Matrices, MethodAtWork, PlainData } from "./methods/index.js";
+import { defaultHyperparameters } from "./published-hyperparameters.js";
 import type { BatchReport, LayerReport } from "./report.js";
 import type { SecondMoments } from "./second-moments.js";
 

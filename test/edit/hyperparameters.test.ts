@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { defaultHyperparameters, parseHyperparameters } from "../../src/edit/hyperparameters.js";
+import { parseHyperparameters } from "../../src/edit/hyperparameters.js";
+import { defaultHyperparameters } from "../../src/edit/published-hyperparameters.js";
 import type { ModelConfig } from "../../src/model/config.js";
 
 /** As the files published for GPT2-XL are. */

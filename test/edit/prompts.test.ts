@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseContextTemplates } from "../../src/edit/context-templates.js";
-import { defaultHyperparameters, parseHyperparameters } from "../../src/edit/hyperparameters.js";
+import { parseHyperparameters } from "../../src/edit/hyperparameters.js";
 import {
   fillPrompt,
   inContext,
@@ -10,6 +10,7 @@ import {
   splitTemplate,
   valuePrompts,
 } from "../../src/edit/prompts.js";
+import { defaultHyperparameters } from "../../src/edit/published-hyperparameters.js";
 import { expectThrow } from "../support/errors.js";
 import { fixtureRun } from "../support/fixture-run.js";
 import { tinyModel } from "../support/model.js";

@@ -1,17 +1,11 @@
 import { setImmediate } from "node:timers/promises";
-import type { Example, RunFiles } from "../../run/index.js";
+import type { RunFiles } from "../../run/index.js";
 import { html, Markup } from "../html.js";
 import { placesOf } from "../plots/places.js";
 import { introduction, meaningSection, plotsSection, tablesSection, textsSection } from "./results.js";
 import { overviewSection, runDetailsSection } from "./runs.js";
-import { type Section, sectionElement } from "./section.js";
+import { type CaseStudy, type Section, sectionElement } from "./section.js";
 import { pageStyle } from "./style.js";
-
-/** Texts that a run has kept. */
-export interface CaseStudy {
-  run: RunFiles;
-  examples: readonly Example[];
-}
 
 /** What a page is made of. */
 export interface PageMaterial {

@@ -5,8 +5,7 @@ import { type Figure, figureData, MOST_POINTS } from "../plots/figure.js";
 import type { Place } from "../plots/places.js";
 import { caseStudyTables } from "../tables/case-study.js";
 import { paperTables } from "../tables/paper-tables.js";
-import type { CaseStudy } from "./page.js";
-import type { Section } from "./section.js";
+import type { CaseStudy, Section } from "./section.js";
 import { tableElement } from "./table.js";
 
 const meanings: [term: string, meaning: string][] = [
