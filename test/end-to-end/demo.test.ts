@@ -72,7 +72,7 @@ describe("lyaplock demo", () => {
       /before +LyapLock +MEMIT, sequential/,
       /efficacy, % +0\.0 ± 0\.0 +\d+\.\d ± \d+\.\d +\d+\.\d ± \d+\.\d/,
       /knowledge of other facts, % +100\.0 ± 0\.0 +\d/,
-      /preservation loss of layer 0, of \d+ +0 % +\d+ % +\d+ %/,
+      /preservation loss of layer 0, of [\d.]+ +0 % +\d+ % +\d+ %/,
       /prompt +was +shall be +LyapLock +MEMIT, sequential/,
     ]) {
       expect(first.stdout).toMatch(part);

@@ -92,9 +92,9 @@ describe("readMatrix", () => {
 
 describe("the files in experiments/", () => {
   it.each([
-    ["atlas-methods", 10, "atlas-lyaplock-each-batch"],
-    ["atlas-alpha", 7, "atlas-lyaplock-alpha60"],
-    ["atlas-combinations", 8, "atlas-lyaplock+rect"],
+    ["atlas-methods", 10, "atlas-lyaplock-alpha22-each-batch"],
+    ["atlas-alpha", 6, "atlas-lyaplock-alpha40"],
+    ["atlas-combinations", 8, "atlas-lyaplock+rect-alpha22"],
     ["smollm2-counterfact", 5, "smollm2-135m-counterfact-memit-sequential"],
   ])("%s can be run", async (name, runs, one) => {
     const file = fileURLToPath(new URL(`../../experiments/${name}.json`, import.meta.url));

@@ -31,6 +31,7 @@ describe("completeRequest", () => {
       fluency: false,
       consistency: null,
       knowledge: null,
+      known: null,
       publishedZsre: false,
       skipBad: false,
       dtype: "as-is",
