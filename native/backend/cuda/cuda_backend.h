@@ -133,6 +133,7 @@ class CudaBackend final : public Backend {
   void adam_update(const Adam& adam, std::span<const std::int32_t> rows, ConstMatrixView<float> gradient,
                    MatrixView<float> first_moment, MatrixView<float> second_moment, MatrixView<float> x) override;
   void clamp_row_norms(std::span<const std::int32_t> rows, ConstMatrixView<float> limits, MatrixView<float> x) override;
+  void clamp_around(ConstMatrixView<float> center, float radius, MatrixView<float> x) override;
 
  private:
   /// B A^-1 by a float32 factor, refined in float64, in `x`; false where it does not converge. A and B stay.

@@ -88,7 +88,8 @@ void Stream::release(void* memory) noexcept {
 
 void Stream::synchronize(const char* operation) const { check(cudaStreamSynchronize(stream_), operation); }
 
-Libraries::Libraries(const Stream& stream) : stream_(stream) {
+// Delegates, so that what a failing call leaves behind is destroyed.
+Libraries::Libraries(const Stream& stream) : Libraries(static_cast<cudaStream_t>(stream)) {
   check(cublasCreate(&blas), "starting cuBLAS");
   check(cublasSetStream(blas, stream), "starting cuBLAS");
   check(cusolverDnCreate(&solver), "starting cuSOLVER");
@@ -97,7 +98,7 @@ Libraries::Libraries(const Stream& stream) : stream_(stream) {
 
 Libraries::~Libraries() {
   // At the end of a process the driver may be gone before us, and the libraries do not always bear that.
-  if (cudaStreamSynchronize(stream_) != cudaSuccess) return;
+  if (cudaStreamSynchronize(stream_) == cudaErrorCudartUnloading) return;
   if (solver != nullptr) (void)cusolverDnDestroy(solver);
   if (blas != nullptr) (void)cublasDestroy(blas);
 }

@@ -55,6 +55,8 @@ class Libraries {
   cusolverDnHandle_t solver = nullptr;
 
  private:
+  explicit Libraries(cudaStream_t stream) : stream_(stream) {}
+
   cudaStream_t stream_;
 };
 

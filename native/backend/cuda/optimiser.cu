@@ -46,4 +46,14 @@ void CudaBackend::clamp_row_norms(std::span<const std::int32_t> rows, ConstMatri
   check_launch("clamp_row_norms", x);
 }
 
+void CudaBackend::clamp_around(ConstMatrixView<float> center, float radius, MatrixView<float> x) {
+  over_elements(
+      *stream_, "clamp_around",
+      [radius] __device__(const float& middle, float& to) {
+        const float low = middle - radius, high = middle + radius;
+        to = to < low ? low : to > high ? high : to;
+      },
+      center, x);
+}
+
 }  // namespace lyaplock::cuda
