@@ -5,10 +5,10 @@
 #include "addon/arguments.h"
 #include "addon/key_space_handle.h"
 #include "addon/matrix_handle.h"
-#include "edit/drift.h"
 #include "edit/preservation_loss.h"
 #include "edit/rank_one.h"
 #include "edit/singular_values.h"
+#include "edit/sum.h"
 #include "edit/top_share.h"
 
 namespace lyaplock::addon {

@@ -31,17 +31,27 @@ export class EngineLayer implements LayerMethod {
 
   /** @param keySpace - Taken over. */
   static async create(
-    { layer, valueWidth }: LayerContext,
+    context: LayerContext,
     keySpace: NativeKeySpace,
     memory: EditorMemory,
     weighing: Weighing,
   ): Promise<EngineLayer> {
     try {
-      const editor = await call(() => addon().createLayerEditor(keySpace, valueWidth, memory));
-      return new EngineLayer(layer, memory, editor, weighing);
+      return await EngineLayer.over(context, keySpace, memory, weighing);
     } finally {
       keySpace.dispose(); // the editor keeps it alive
     }
+  }
+
+  /** @param keySpace - Shared: it stays the caller's to dispose of. */
+  static async over(
+    { layer, valueWidth }: LayerContext,
+    keySpace: NativeKeySpace,
+    memory: EditorMemory,
+    weighing: Weighing,
+  ): Promise<EngineLayer> {
+    const editor = await call(() => addon().createLayerEditor(keySpace, valueWidth, memory));
+    return new EngineLayer(layer, memory, editor, weighing);
   }
 
   async update(keys: NativeMatrix, residuals: NativeMatrix): Promise<void> {

@@ -64,10 +64,8 @@ export function lyaplock({ alpha = 60, covarianceWeight, base, bound }: LyapLock
         return EngineLayer.create(context, await context.keySpace(), "none", weighing);
       case "rect":
         return ShapedLayer.create(context, { weighing, shape: keepTop() });
-      case "prune": {
-        const unpruned = await EngineLayer.create(context, await context.keySpace(), "none", weighing);
-        return PrunedLayer.create(context, unpruned);
-      }
+      case "prune":
+        return PrunedLayer.create(context, weighing);
       case "alphaedit": {
         const { space, weight: own } = await nullSpaceOf(context);
         return EngineLayer.create(context, space, "values", new QueuedWeight(covarianceWeight ?? own, queue));

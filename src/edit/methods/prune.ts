@@ -1,12 +1,13 @@
 import type { NativeKeySpace, NativeMatrix } from "../../native/addon.js";
 import { addon, call } from "../../native/index.js";
 import type { LayerReport } from "../report.js";
+import { copyOf } from "./copy.js";
 import { EngineLayer } from "./engine-layer.js";
 import { layerByLayer } from "./layer-by-layer.js";
 import type { LayerContext, LayerMethod } from "./layer-method.js";
 import type { MemitOptions } from "./memit.js";
 import type { EditingMethod, Matrices, PlainData } from "./method.js";
-import { ConstantWeight, checkCovarianceWeight } from "./weighing.js";
+import { ConstantWeight, checkCovarianceWeight, type Weighing } from "./weighing.js";
 
 export interface PruneOptions extends MemitOptions {
   /**
@@ -32,8 +33,7 @@ export function prune({ covarianceWeight, addsToEdited = false }: PruneOptions =
     },
     forLayer: async (context) => {
       const weighing = new ConstantWeight(covarianceWeight ?? context.hyperparameters.covarianceWeight);
-      const layer = await EngineLayer.create(context, await context.keySpace(), "none", weighing);
-      return PrunedLayer.create(context, layer, addsToEdited);
+      return PrunedLayer.create(context, weighing, addsToEdited);
     },
   });
 }
@@ -50,12 +50,13 @@ export class PrunedLayer implements LayerMethod {
     private readonly addsToEdited: boolean,
   ) {}
 
-  /** @param inner - Taken over. */
-  static async create(context: LayerContext, inner: LayerMethod, addsToEdited = false): Promise<PrunedLayer> {
+  static async create(context: LayerContext, weighing: Weighing, addsToEdited = false): Promise<PrunedLayer> {
+    const keySpace = await context.keySpace();
     try {
-      return new PrunedLayer(context, inner, await context.keySpace(), addsToEdited);
+      const inner = await EngineLayer.over(context, keySpace, "none", weighing);
+      return new PrunedLayer(context, inner, keySpace, addsToEdited);
     } catch (error) {
-      inner.dispose();
+      keySpace.dispose();
       throw error;
     }
   }
@@ -84,7 +85,7 @@ export class PrunedLayer implements LayerMethod {
 
   async drift(): Promise<NativeMatrix> {
     const { compressed } = this;
-    return compressed === undefined ? this.inner.drift() : call(() => addon().addScaled(compressed, 0, compressed));
+    return compressed === undefined ? this.inner.drift() : copyOf(compressed);
   }
 
   async state(): Promise<PlainData> {

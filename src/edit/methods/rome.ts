@@ -5,6 +5,7 @@ import { generateFlatContextTemplates } from "../context-templates.js";
 import { beginKeys } from "../keys.js";
 import type { BatchReport, LayerReport, ValueReport } from "../report.js";
 import { optimizeValues } from "../values.js";
+import { copyOf } from "./copy.js";
 import { laps } from "./laps.js";
 import { layerContext } from "./layer-by-layer.js";
 import type { LayerContext } from "./layer-method.js";
@@ -90,7 +91,7 @@ class Rome implements MethodAtWork {
   }
 
   async drifts(): Promise<Map<number, NativeMatrix>> {
-    return new Map([[this.context.layer, await this.copyOfDrift()]]);
+    return new Map([[this.context.layer, await copyOf(this.drift)]]);
   }
 
   async state(): Promise<PlainData> {
@@ -102,12 +103,14 @@ class Rome implements MethodAtWork {
   }
 
   async matrices(): Promise<Matrices> {
-    return { drift: await this.copyOfDrift() };
+    return { drift: await copyOf(this.drift) };
   }
 
   async restore(state: PlainData, { drift }: Matrices): Promise<void> {
     this.weighing = this.weighing.restored(state);
-    this.drift = await call(() => addon().addScaled(drift!, 0, drift!));
+    const restored = await copyOf(drift!);
+    this.drift.dispose();
+    this.drift = restored;
   }
 
   async replay(): Promise<void> {}
@@ -160,10 +163,5 @@ class Rome implements MethodAtWork {
     this.weighing = this.weighing.after(preservationLoss);
     const figures = { weight: null, updateNorm, residualNorm, solveResidual: null, form: null };
     return { layer: this.context.layer, preservationLoss, ...this.weighing.figures, ...figures };
-  }
-
-  /** A matrix of its own, which this does not touch any more. */
-  private copyOfDrift(): Promise<NativeMatrix> {
-    return call(() => addon().addScaled(this.drift, 0, this.drift));
   }
 }

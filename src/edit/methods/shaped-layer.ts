@@ -1,6 +1,7 @@
 import type { NativeKeySpace, NativeMatrix } from "../../native/addon.js";
 import { addon, call } from "../../native/index.js";
 import type { LayerReport } from "../report.js";
+import { copyOf } from "./copy.js";
 import type { LayerContext, LayerMethod } from "./layer-method.js";
 import type { Matrices, PlainData } from "./method.js";
 import type { Weighing } from "./weighing.js";
@@ -81,7 +82,7 @@ export class ShapedLayer implements LayerMethod {
 
   /** A matrix of its own, which the layer does not touch any more. */
   drift(): Promise<NativeMatrix> {
-    return call(() => addon().addScaled(this.current, 0, this.current));
+    return copyOf(this.current);
   }
 
   async state(): Promise<PlainData> {
@@ -98,7 +99,9 @@ export class ShapedLayer implements LayerMethod {
 
   async restore(state: PlainData, { drift }: Matrices): Promise<void> {
     this.weighing = this.weighing.restored((state as { weighing: PlainData }).weighing);
-    this.current = await call(() => addon().addScaled(drift!, 0, drift!));
+    const restored = await copyOf(drift!);
+    this.current.dispose();
+    this.current = restored;
   }
 
   async replay(): Promise<void> {}

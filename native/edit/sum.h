@@ -1,4 +1,4 @@
-// What a method that keeps a drift of its own asks of it.
+// Sums of matrices, for methods that keep a drift of their own.
 #pragma once
 
 #include "backend/matrix.h"
