@@ -6,6 +6,7 @@
 #include "backend/cpu/row_major.h"
 #include "backend/cpu/shared_blas.h"
 #include "backend/matrix.h"
+#include "backend/widened_product.h"
 
 namespace lyaplock::cpu {
 
@@ -29,19 +30,8 @@ void CpuBackend::gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixV
 void CpuBackend::gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a,
                       ConstMatrixView<Bfloat16> b, float beta, MatrixView<float> c) {
   if (b.empty()) return gemm(a_op, b_op, alpha, a, ConstMatrixView<float>(nullptr, b.rows, b.cols), beta, c);
-  // Some rows of B at a time: few enough to be in a cache still when the product reads them.
-  constexpr std::size_t elements_at_once = std::size_t{1} << 18;
-  const std::size_t at_once = std::clamp<std::size_t>(elements_at_once / std::max<std::size_t>(1, b.cols), 1, b.rows);
-  Matrix<float> whole(*this, at_once, b.cols);
-  for (std::size_t begin = 0; begin < b.rows; begin += at_once) {
-    const std::size_t count = std::min(at_once, b.rows - begin);
-    const MatrixView<float> piece = first_rows(whole, count);
-    convert(b.row_range(begin, count), piece);
-    if (b_op == Transpose::yes)
-      gemm(a_op, b_op, alpha, a, piece, beta, c.column_range(begin, count));
-    else
-      gemm(a_op, b_op, alpha, columns_of(a_op, a, begin, count), piece, begin == 0 ? beta : 1.0F, c);
-  }
+  // Few enough to be in a cache still when the product reads them.
+  gemm_widened(*this, std::size_t{1} << 18, a_op, b_op, alpha, a, b, beta, c);
 }
 
 void CpuBackend::syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) {

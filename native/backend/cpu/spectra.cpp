@@ -1,5 +1,6 @@
 // Eigenvalues and singular values, by LAPACK's divide and conquer, on one thread: half of the work is products of a
 // matrix and a vector, which wait for memory however many threads ask for it.
+#include "backend/convergence.h"
 #include "backend/counted_flops.h"
 #include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_backend.h"
@@ -13,16 +14,6 @@ namespace {
 
 /// A size of workspace that LAPACK asks for in a number of the matrix's kind.
 int workspace_size(double asked) { return blas_size(static_cast<std::size_t>(asked)); }
-
-void check_converged(const char* routine, int info) {
-  if (info < 0)
-    throw Error(ErrorCode::internal,
-                std::string(routine) + " refused its argument " + std::to_string(-info) + "; please report this");
-  if (info > 0)
-    throw Error(ErrorCode::not_finite, std::string(routine) +
-                                           " did not converge: intermediate numbers overflow or vanish. Scale the "
-                                           "matrix so that its elements are nearer to 1");
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "backend/cuda/transpose.h"
 #include "backend/matrix.h"
 #include "backend/row_major.h"
+#include "backend/widened_product.h"
 
 namespace lyaplock::cuda {
 
@@ -122,19 +123,7 @@ void CudaBackend::gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixV
     const Matrix<Bfloat16> a_rounded = to_bfloat16(*this, *stream_, a);
     return multiply_rounded(a_op, b_op, alpha, a_rounded, b, beta, c);
   }
-  // Some rows of B at a time, so that the float32 copies take little memory.
-  constexpr std::size_t elements_at_once = std::size_t{1} << 24;
-  const std::size_t at_once = std::clamp<std::size_t>(elements_at_once / b.cols, 1, b.rows);
-  Matrix<float> whole(*this, at_once, b.cols);
-  for (std::size_t begin = 0; begin < b.rows; begin += at_once) {
-    const std::size_t count = std::min(at_once, b.rows - begin);
-    const MatrixView<float> piece = first_rows(whole, count);
-    convert(b.row_range(begin, count), piece);
-    if (b_op == Transpose::yes)
-      gemm(a_op, b_op, alpha, a, piece, beta, c.column_range(begin, count));
-    else
-      gemm(a_op, b_op, alpha, columns_of(a_op, a, begin, count), piece, begin == 0 ? beta : 1.0F, c);
-  }
+  gemm_widened(*this, std::size_t{1} << 24, a_op, b_op, alpha, a, b, beta, c);
 }
 
 void CudaBackend::syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) {

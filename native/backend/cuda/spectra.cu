@@ -1,4 +1,5 @@
 // Eigenvalues and singular values, by cuSOLVER.
+#include "backend/convergence.h"
 #include "backend/counted_flops.h"
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/transpose.h"
@@ -7,20 +8,6 @@
 #include "base/error.h"
 
 namespace lyaplock::cuda {
-
-namespace {
-
-void check_converged(const char* routine, int info) {
-  if (info < 0)
-    throw Error(ErrorCode::internal,
-                std::string(routine) + " refused its argument " + std::to_string(-info) + "; please report this");
-  if (info > 0)
-    throw Error(ErrorCode::not_finite, std::string(routine) +
-                                           " did not converge: intermediate numbers overflow or vanish. Scale the "
-                                           "matrix so that its elements are nearer to 1");
-}
-
-}  // namespace
 
 void CudaBackend::syevd(MatrixView<double> a, MatrixView<double> values) {
   if (a.empty()) return;
