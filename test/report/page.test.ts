@@ -64,12 +64,19 @@ describe("a figure", () => {
       fc.double({ min: 1e-300, max: 1 }),
     );
     fc.assert(
-      fc.property(fc.array(value, { minLength: 1, maxLength: 4 }), (values) => {
-        const svg = svgFile({ ...figure, panels: [{ name: "", curves: [curve("a", 0, values)] }] });
+      fc.property(fc.array(value, { minLength: 1, maxLength: 4 }), fc.boolean(), (values, mayBeLogarithmic) => {
+        const svg = svgFile({ ...figure, mayBeLogarithmic, panels: [{ name: "", curves: [curve("a", 0, values)] }] });
         expect(svg).toMatch(/<path/);
         expect(svg).not.toMatch(/NaN|undefined/);
       }),
-      { numRuns: 30 },
+      {
+        numRuns: 30,
+        examples: [
+          [[-5e-324], false],
+          [[5e-324, 1], true],
+          [[1, 1 + 2 ** -52], false],
+        ],
+      },
     );
   });
 

@@ -13,6 +13,8 @@ const LEGEND_ROW = 22;
 const LONGEST_LABEL = 52;
 /** Markers on a curve. */
 const MOST_MARKERS = 12;
+/** What is smaller is drawn as 0: near the least number a double holds there is no room for ticks. */
+const SMALLEST = 1e-300;
 
 /** An SVG file of its own, on light and dark ground. */
 export function svgFile(figure: Figure): string {
@@ -135,7 +137,8 @@ function plotted(options: Plot.PlotOptions): string {
 
 /** Over all positive values, a factor of more than fifty. */
 function spansMagnitudes(values: readonly number[]): boolean {
-  return values.length > 0 && Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 50;
+  const least = Math.min(...values);
+  return values.length > 0 && least >= SMALLEST && Math.max(...values) / least > 50;
 }
 
 /** 1, 2 and 5 of each power of ten, or its 1 alone where those would be many. */
@@ -150,11 +153,12 @@ function logarithmicTicks([least, most]: readonly [number, number]): number[] {
   return coarse.filter((_, index) => index % Math.ceil(coarse.length / 7) === 0);
 }
 
-/** A domain of no width has no scale. */
+/** A domain of no width has no scale, nor has one whose steps are lost in rounding. */
 function widened([least, most]: [number, number]): [number, number] {
-  if (!Number.isFinite(least)) return [0, 1];
-  if (most > least) return [least, most];
-  return least === 0 ? [0, 1] : [Math.min(least * 0.9, least * 1.1), Math.max(least * 0.9, least * 1.1)];
+  const size = Math.max(Math.abs(least), Math.abs(most));
+  if (!Number.isFinite(size) || size < SMALLEST) return [0, 1];
+  if (most - least > size * 1e-12) return [least, most];
+  return [least - size * 0.1, most + size * 0.1];
 }
 
 function shortened(label: string): string {
