@@ -189,6 +189,12 @@ describe.skipIf(chromiumPath === undefined)("the page of ten methods with 2,000 
     expect(overlapping).toBe(0);
   });
 
+  it("fits on paper", async () => {
+    const { page } = await openFile(browser, file, { viewport: { width: 720, height: 900 } });
+    await page.emulateMedia({ media: "print" });
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(720);
+  });
+
   it.each(["light", "dark"] as const)("has no serious finding of accessibility in %s", async (colorScheme) => {
     await expectAccessible(browser, file, colorScheme, "#knowledge details");
   });

@@ -47,6 +47,9 @@ svg.plot { display: block; max-width: 100%; min-width: 34rem; height: auto; }
   h2, h3 { break-after: avoid; }
   .wide { overflow: visible; }
   svg.plot { min-width: 0; }
+  table { font-size: 7.5pt; }
+  th, td { padding-right: .4rem; }
+  figcaption { font-size: 9pt; }
 }
 ${plotStyle}
 `.trim();
