@@ -7,8 +7,9 @@ import {
   paperTables,
   type ReportFormat,
   reportFormats,
+  traceTables,
 } from "../report/index.js";
-import { readCaseStudy, readRuns } from "../run/index.js";
+import { readCaseStudy, readResults } from "../run/index.js";
 import { addCommonOptions, type CommonOptions } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
@@ -23,23 +24,24 @@ interface ReportOptions extends CommonOptions {
 export function addReportCommand(program: Command, runtime: Runtime): void {
   const command = program
     .command("report")
-    .summary("the paper's tables from runs, and a page with plots")
+    .summary("the paper's tables from runs, causal traces, and a page with plots")
     .description(
       "Prints the tables that the given runs can fill, in the paper's layout: methods by model and data set, for each number " +
-        "of edits; α; combinations of methods. Then preservation losses, other evaluations and times.",
+        "of edits; α; combinations of methods. Then preservation losses, other evaluations and times. Of causal traces it prints " +
+        "what they came to and average indirect effects; the page has their heat maps.",
     )
-    .argument("<dir...>", "run directories, or those of run --config")
+    .argument("<dir...>", "directories of runs, of run --config and of trace --out, in any order")
     .addOption(new Option("--format <name>", "of the tables").choices(reportFormats).default("text"))
     .option(
       "--html <file>",
-      "also write a page that explains the runs and shows their plots, tables and texts; it needs no other file",
+      "also write a page that explains the runs and traces and shows their plots, tables and texts; it needs no other file",
     )
     .option("--svg <dir>", "also write the plots of that page, a file each")
     .option("--curves <file>", "also write what changed during the runs, batch by batch, as CSV")
     .option("--case-study", "print the texts that the runs have kept, side by side, in place of the tables");
   addCommonOptions(command).action(async (directories: string[], options: ReportOptions) => {
     const { format, curves, caseStudy, html, svg } = options;
-    const runs = await readRuns(directories);
+    const { runs, traces } = await readResults(directories);
     if (curves !== undefined) await writeWhole(curves, curvesCsv(runs));
     const readsTexts = caseStudy || html !== undefined;
     const caseStudies = !readsTexts
@@ -47,10 +49,11 @@ export function addReportCommand(program: Command, runtime: Runtime): void {
       : await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) })));
     if (html !== undefined || svg !== undefined) {
       const { writePage, writePlots } = await import("../report/page/write.js"); // no other command needs the plotting library
-      if (html !== undefined) await writePage(html, { runs, caseStudies });
-      if (svg !== undefined) await writePlots(svg, runs);
+      const material = { runs, caseStudies, traces };
+      if (html !== undefined) await writePage(html, material);
+      if (svg !== undefined) await writePlots(svg, material);
     }
-    const tables = caseStudy ? caseStudyTables(caseStudies) : paperTables(runs);
+    const tables = caseStudy ? caseStudyTables(caseStudies) : [...paperTables(runs), ...traceTables(traces)];
     printResult(runtime, options, tables, () => formatTables(tables, format));
   });
 }

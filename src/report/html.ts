@@ -22,11 +22,21 @@ export function foreign(text: string): Markup {
   return html`<bdi>${text}</bdi>`;
 }
 
+/** The same where there can be no markup. Its own marks of direction, which could end what isolates it, are left out. */
+export function isolated(text: string): string {
+  return `\u2068${text.replace(/[\u202A-\u202E\u2066-\u2069]/g, "")}\u2069`;
+}
+
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-/** As text of HTML or XML, or of an attribute in quotes. Characters that neither may hold are replaced. */
+/** As text of HTML or XML, or of an attribute in quotes. */
 export function escaped(text: string): string {
-  return text
-    .replace(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, (character) => (/[\t\n\r]/.test(character) ? character : "\uFFFD"))
-    .replace(/[&<>"']/g, (character) => entities[character]!);
+  return printable(text).replace(/[&<>"']/g, (character) => entities[character]!);
+}
+
+/** A text in which characters that neither HTML nor XML may hold are replaced. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}\uFFFE\uFFFF]/gu, (character) =>
+    /[\t\n\r]/.test(character) ? character : "\uFFFD",
+  );
 }

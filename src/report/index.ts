@@ -14,4 +14,5 @@ export { caseStudyTables } from "./tables/case-study.js";
 export { curvesCsv } from "./tables/curves.js";
 export { paperTables } from "./tables/paper-tables.js";
 export { formatTables, type ReportFormat, type ReportTable, reportFormats } from "./tables/table-file.js";
+export { traceTables } from "./tables/trace-tables.js";
 export { describeTrace } from "./trace.js";

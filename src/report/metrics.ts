@@ -1,3 +1,4 @@
+import { evenlySpread } from "../base/evenly-spread.js";
 import type { BatchMetrics, Metrics, Statistic } from "../evaluate/index.js";
 import { table } from "./table.js";
 
@@ -32,10 +33,7 @@ export function describeMetrics(before: Metrics | null, after: Metrics): string 
 
 /** Efficacy by the age of the edits, in a line: of many batches a few, evenly spread, with the first and the last. */
 export function describeByBatch(batches: readonly BatchMetrics[], shown = 10): string {
-  const last = batches.length - 1;
-  const steps = Math.min(last, shown - 1);
-  const chosen = Array.from({ length: steps + 1 }, (_, i) => batches[Math.round((i * last) / steps)]!);
-  const list = chosen.map(({ batch, efficacy }) => `${batch}: ${efficacy.mean.toFixed(1)}`);
+  const list = evenlySpread(batches, shown).map(({ batch, efficacy }) => `${batch}: ${efficacy.mean.toFixed(1)}`);
   return `Efficacy at the end by the batch a fact was in, %: ${list.join(", ")}`;
 }
 

@@ -33,6 +33,11 @@ export function figure(value: number): string {
   return size >= 1e-3 && size < 1e6 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
+/** With one digit after the point, and no minus where nothing but noughts is left. */
+export function tenths(value: number): string {
+  return value.toFixed(1).replace(/^-(?=0\.0$)/, "");
+}
+
 /** A text in quotes, cut where it is longer than a column should be. */
 export function quoted(text: string, longest = 48): string {
   const line = text.replace(/\s+/g, " ");

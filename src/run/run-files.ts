@@ -56,7 +56,7 @@ export async function readCaseStudy({ directory }: RunFiles): Promise<Example[]>
 async function readRun(path: string): Promise<RunFiles> {
   const directory = new RunDirectory(path);
   if (!(await isBegun(path))) {
-    const what = `${directory.path} holds no run. Give run directories, or that of a run --config.`;
+    const what = `${directory.path} holds no run and no trace. Give directories of run, run --config or trace.`;
     throw new LyaplockError("ERR_RUN_DIRECTORY", what);
   }
   const finished = (await directory.state()) === "finished";

@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
 import { named, writeJson } from "../base/files.js";
 import { openKnowledge } from "../data/knowledge.js";
 import type { KnownFact } from "../data/records.js";
@@ -22,6 +21,7 @@ import type { RunEvents } from "./events.js";
 import { JsonLines } from "./json-lines.js";
 import { refuseNonEmpty } from "./new-directory.js";
 import { type ModelChoice, openModel } from "./open-model.js";
+import { TraceDirectory } from "./trace-files.js";
 
 export interface TraceModelOptions extends ModelChoice {
   /** A file of known facts, or "atlas". */
@@ -67,8 +67,8 @@ export async function traceModel(
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<TraceSummary> {
-  const directory = options.out === undefined ? undefined : resolve(options.out);
-  if (directory !== undefined) await refuseNonEmpty(directory);
+  const directory = options.out === undefined ? undefined : new TraceDirectory(options.out);
+  if (directory !== undefined) await refuseNonEmpty(directory.path);
   const dataset = openKnowledge(options.known);
   const skipped = { unknown: 0, unusable: 0 };
   const facts: KnownFact[] = [];
@@ -96,7 +96,7 @@ export async function traceModel(
       suggestion: suggestLayers(average) ?? null,
       seconds: (performance.now() - begun) / 1000,
     };
-    if (directory !== undefined) await writeJson(join(directory, "summary.json"), summary);
+    if (directory !== undefined) await writeJson(directory.summary, summary);
     return summary;
   } finally {
     model.dispose();
@@ -108,7 +108,11 @@ async function traceAll(
   facts: readonly KnownFact[],
   options: TraceModelOptions,
   skipped: TraceSummary["skipped"],
-  { directory, events, signal }: { directory: string | undefined; events: RunEvents; signal: AbortSignal | undefined },
+  {
+    directory,
+    events,
+    signal,
+  }: { directory: TraceDirectory | undefined; events: RunEvents; signal: AbortSignal | undefined },
 ): Promise<TraceAverages> {
   const averages = new TraceAverages();
   const { facts: limit, noise, samples, seed, window, onlySuggest = false } = options;
@@ -145,7 +149,7 @@ async function traceAll(
 }
 
 /** Made with the first line: what fails before leaves nothing behind. */
-async function openLines(directory: string): Promise<JsonLines> {
-  await named("make", directory, () => mkdir(directory, { recursive: true }));
-  return JsonLines.open(join(directory, "trace.jsonl"), 0);
+async function openLines({ path, facts }: TraceDirectory): Promise<JsonLines> {
+  await named("make", path, () => mkdir(path, { recursive: true }));
+  return JsonLines.open(facts, 0);
 }

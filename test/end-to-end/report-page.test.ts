@@ -1,7 +1,5 @@
 import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import axe from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BatchLine } from "../../src/run/batch-line.js";
@@ -9,6 +7,14 @@ import type { EvaluationLine } from "../../src/run/evaluation-line.js";
 import type { Summary } from "../../src/run/summary.js";
 import { chromiumPath, startChromium } from "../support/browser.js";
 import { officialJson, officialPath } from "../support/official.js";
+import {
+  expectAccessible,
+  expectDirectionsIsolated,
+  expectSelfContained,
+  hostile,
+  listedData,
+  openFile,
+} from "../support/report-page.js";
 import { makeTemporaryDirectory } from "../support/temporary.js";
 import { lyaplock, lyaplockJson } from "./command.js";
 import { factsFile } from "./tiny.js";
@@ -19,14 +25,6 @@ const runs = join(directory, "runs");
 const file = join(directory, "report.html");
 const plots = join(directory, "plots");
 const names = { memit: "tiny-counterfact-memit-sequential", lyaplock: "tiny-counterfact-lyaplock-alpha1.5" };
-
-/** What a fact, a model or a directory may be called, and must not do. */
-const hostile = {
-  markup: `<script>document.title = "taken"</script><img src="x" onerror="document.title = 'taken'">`,
-  quotes: `"'&amp;' </bdi></td></text></svg>`,
-  direction: "\u202Eright to left\u202C \u2067\u05D0\u05D1\u05D2",
-  control: "a\u0000b\u001Bc",
-};
 
 if (chromiumPath === undefined) console.warn("No Chromium was found (CHROMIUM can name one): the page is not tested.");
 
@@ -60,10 +58,7 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
   }, 400_000);
 
   it("asks for nothing but itself, has no script, and no complaint of the browser", async () => {
-    const { page, requests, complaints } = await open(file);
-    expect(requests.filter((url) => !url.startsWith("data:"))).toEqual([pathToFileURL(file).href]);
-    expect(complaints).toEqual([]);
-    expect(await page.locator("script, link:not([rel=icon]), iframe, img").count()).toBe(0);
+    await expectSelfContained(await open(file), file);
   });
 
   it("lists for every plot the figures that the run's files have", async () => {
@@ -164,12 +159,7 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
   });
 
   it.each(["light", "dark"] as const)("has no serious finding of accessibility in %s", async (colorScheme) => {
-    const { page } = await open(file, { colorScheme, bypassCSP: true });
-    for (const details of await page.locator("summary").all()) await details.click();
-    await page.evaluate(axe.source);
-    const { violations, passes } = (await page.evaluate("axe.run()")) as axe.AxeResults;
-    expect(passes.length).toBeGreaterThan(10);
-    expect(violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes[0]?.html}`)).toEqual([]);
+    await expectAccessible(browser, file, colorScheme);
   });
 
   it("can be read without a mouse, in the dark, and on paper", async () => {
@@ -228,13 +218,7 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
     const isolated = await page.locator("bdi").evaluateAll((all) => all.map(({ textContent }) => textContent ?? ""));
     for (const text of [hostile.markup, hostile.quotes, hostile.direction]) expect(isolated).toContain(text);
     expect(isolated).toContain("a\uFFFDb\uFFFDc");
-    // Outside of what isolates it, no text has marks that turn what follows.
-    const outside = await page.evaluate(`(() => {
-      const body = document.body.cloneNode(true);
-      for (const isolated of body.querySelectorAll("bdi, pre, svg")) isolated.remove();
-      return body.textContent;
-    })()`);
-    expect(outside).not.toMatch(/[\u202A-\u202E\u2066-\u2069]/);
+    await expectDirectionsIsolated(page);
     const files = (await readdir(hostilePlots)).map((name) => join(hostilePlots, name));
     const sources = await Promise.all(files.map((path) => readFile(path, "utf8")));
     const found = (await page.evaluate(`(${JSON.stringify(sources)}).map((source) => {
@@ -245,34 +229,10 @@ describe.skipIf(chromiumPath === undefined)("the page of lyaplock report", () =>
     expect(sources.join()).toContain("&lt;script&gt;"); // in the legend, which has the directory's name
   });
 
-  /** Opens a file from the disk, and keeps what it asks for and what the browser complains of. */
-  async function open(path: string, options: BrowserContextOptions = {}) {
-    const context = await browser.newContext(options);
-    const page = await context.newPage();
-    const [requests, complaints]: string[][] = [[], []];
-    page.on("request", (request) => requests!.push(request.url()));
-    page.on("console", (message) => complaints!.push(message.text()));
-    page.on("pageerror", (error) => complaints!.push(error.message));
-    page.on("dialog", (dialog) => complaints!.push(dialog.message()));
-    await page.goto(pathToFileURL(path).href);
-    return { page, requests: requests!, complaints: complaints! };
+  function open(path: string, options: BrowserContextOptions = {}) {
+    return openFile(browser, path, options);
   }
 });
-
-type Row = Record<string, number | string | null>;
-
-/** The rows of the table beside a plot, by the headings of its columns. */
-async function listedData(page: Page, id: string): Promise<Row[]> {
-  const script = `[...document.querySelectorAll("#${id} details tr")].map((row) =>
-    [...row.children].map((cell) => {
-      const data = cell.querySelector("data");
-      return data === null ? cell.textContent : Number(data.getAttribute("value"));
-    }))`;
-  const [headings, ...rows] = (await page.evaluate(script)) as (string | number)[][];
-  const value = (cell: string | number) =>
-    cell === "–" ? null : typeof cell === "string" && /^\d+$/.test(cell) ? Number(cell) : cell;
-  return rows.map((row) => Object.fromEntries(row.map((cell, index) => [String(headings![index]), value(cell)])));
-}
 
 /** The lowest and highest labelled place of a plot's axis of y: pixels and value. */
 async function axisOf(page: Page, id: string): Promise<[{ y: number; value: number }, { y: number; value: number }]> {

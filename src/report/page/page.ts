@@ -1,16 +1,19 @@
 import { setImmediate } from "node:timers/promises";
-import type { RunFiles } from "../../run/index.js";
+import type { RunFiles, TraceFiles } from "../../run/index.js";
 import { html, Markup } from "../html.js";
-import { placesOf } from "../plots/places.js";
-import { introduction, meaningSection, plotsSection, tablesSection, textsSection } from "./results.js";
+import { placesOf, tracePlotsOf } from "../plots/places.js";
+import { countsInWords, introduction, meaningSection, plotsSection, tablesSection, textsSection } from "./results.js";
 import { overviewSection, runDetailsSection } from "./runs.js";
 import { type CaseStudy, type Section, sectionElement } from "./section.js";
 import { pageStyle } from "./style.js";
+import { tracePlotsSection, tracesSection } from "./traces.js";
 
 /** What a page is made of. */
 export interface PageMaterial {
   runs: readonly RunFiles[];
   caseStudies: readonly CaseStudy[];
+  /** Default: none. */
+  traces?: readonly TraceFiles[];
 }
 
 /**
@@ -24,7 +27,7 @@ export async function reportPage(material: PageMaterial): Promise<string> {
     if (section !== null) sections.push(section);
     await setImmediate(); // a section with its plots takes some milliseconds
   }
-  const title = `lyaplock: ${material.runs.length === 1 ? "a run" : `${material.runs.length} runs`}`;
+  const title = `lyaplock: ${countsInWords(material)}`;
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -38,7 +41,7 @@ export async function reportPage(material: PageMaterial): Promise<string> {
 <body>
 <a class="skip" href="#content">To the content</a>
 <header><h1>${title}</h1>
-${introduction(material.runs)}
+${introduction(material)}
 <nav aria-label="Contents"><ul>${sections.map(({ id, heading }) => html`<li><a href="#${id}"><bdi>${heading}</bdi></a></li>\n`)}</ul></nav></header>
 <main id="content">
 ${sections.map(sectionElement)}</main>
@@ -49,13 +52,19 @@ ${sections.map(sectionElement)}</main>
 }
 
 /** The parts of the page in their order; null for what the runs have nothing for. What else a run can hold gets a part here. */
-function sectionMakers({ runs, caseStudies }: PageMaterial): (() => Section | null)[] {
+function sectionMakers({ runs, caseStudies, traces = [] }: PageMaterial): (() => Section | null)[] {
+  const ofTraces = [
+    () => tracesSection(traces),
+    ...tracePlotsOf(traces).map((plots, index) => () => tracePlotsSection(plots, index)),
+  ];
+  if (runs.length === 0 && traces.length > 0) return ofTraces;
   return [
     () => overviewSection(runs),
     () => meaningSection(),
     () => tablesSection(runs),
     ...placesOf(runs).map((place, index) => () => plotsSection(place, index)),
     () => textsSection(caseStudies),
+    ...ofTraces,
     () => runDetailsSection(runs),
   ];
 }

@@ -1,10 +1,11 @@
 import type { RunFiles } from "../../run/index.js";
-import { foreign, html, Markup } from "../html.js";
-import { svgElement } from "../plots/draw.js";
-import { type Figure, figureData, MOST_POINTS } from "../plots/figure.js";
+import { foreign, html, type Markup } from "../html.js";
+import { MOST_POINTS } from "../plots/figure.js";
 import type { Place } from "../plots/places.js";
 import { caseStudyTables } from "../tables/case-study.js";
 import { paperTables } from "../tables/paper-tables.js";
+import { figureElement } from "./figure.js";
+import type { PageMaterial } from "./page.js";
 import type { CaseStudy, Section } from "./section.js";
 import { tableElement } from "./table.js";
 
@@ -53,14 +54,6 @@ ${figures.map(figureElement)}`,
   };
 }
 
-function figureElement(figure: Figure): Markup {
-  return html`<h3>${figure.title}</h3>
-<figure id="${figure.id}"><div class="wide" role="region" aria-label="plot: ${figure.title}" tabindex="0">${new Markup(svgElement(figure))}</div>
-<figcaption>${figure.explanation}</figcaption>
-<details><summary>Data of this plot: ${figure.title}</summary>${tableElement(figureData(figure))}</details></figure>
-`;
-}
-
 /** Texts that the runs have kept. */
 export function textsSection(studies: readonly CaseStudy[]): Section | null {
   const tables = caseStudyTables(studies);
@@ -72,12 +65,25 @@ ${tables.map(tableElement)}`,
   };
 }
 
-/** Who wrote what is shown, in the order of its parts. */
-export function introduction(runs: readonly RunFiles[]): Markup {
-  const models = [...new Set(runs.map(({ record }) => record.model.name))];
-  const datasets = [...new Set(runs.map(({ record }) => record.dataset.name))];
-  const list = (names: string[]) => names.map((name, index) => html`${index === 0 ? "" : ", "}${foreign(name)}`);
-  return html`<p>${runs.length === 1 ? "A run" : `${runs.length} runs`} of <strong>lyaplock</strong>, which edits the knowledge of a language model: thousands of facts, one batch after the
-other, while what the model already knew is to stay within a bound. Model: ${list(models)}. Facts: ${list(datasets)}. Everything here was read from the
-directories of the runs; nothing was measured for this page.</p>`;
+/** Who wrote what is shown. */
+export function introduction(material: PageMaterial): Markup {
+  const { runs, traces = [] } = material;
+  const models = [...runs.map(({ record }) => record.model.name), ...traces.map(({ summary }) => summary.model.name)];
+  const datasets = runs.map(({ record }) => record.dataset.name);
+  const list = (names: string[]) =>
+    [...new Set(names)].map((name, index) => html`${index === 0 ? "" : ", "}${foreign(name)}`);
+  const facts = datasets.length === 0 ? null : html` Facts: ${list(datasets)}.`;
+  const counts = countsInWords(material);
+  return html`<p>${counts.charAt(0).toUpperCase() + counts.slice(1)} of <strong>lyaplock</strong>, which edits the knowledge of a language model: thousands of facts, one batch after the
+other, while what the model already knew is to stay within a bound. Model: ${list(models)}.${facts} Everything here was read from the
+directories that are named; nothing was measured for this page.</p>`;
+}
+
+/** "2 runs and a trace" */
+export function countsInWords({ runs, traces = [] }: PageMaterial): string {
+  const inWords = (count: number, name: string) => (count === 1 ? `a ${name}` : `${count} ${name}s`);
+  const ofRuns = inWords(runs.length, "run");
+  if (traces.length === 0) return ofRuns;
+  const ofTraces = inWords(traces.length, "trace");
+  return runs.length === 0 ? ofTraces : `${ofRuns} and ${ofTraces}`;
 }

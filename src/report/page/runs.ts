@@ -14,21 +14,9 @@ export function overviewSection(runs: readonly RunFiles[]): Section {
       ...[run.name, methodInWords(record.method), record.model.name, record.dataset.name],
       ...[editedOf(run), record.dataset.facts, record.asked.batch, record.hyperparameters.layers.join(", ")],
       summary === null ? "under way, or interrupted" : "finished",
-      machineOf(run),
     ];
   });
-  const headings = [
-    "run",
-    "method",
-    "model",
-    "data set",
-    "facts edited",
-    "of",
-    "a batch",
-    "layers",
-    "state",
-    "machine",
-  ];
+  const headings = ["run", "method", "model", "data set", "facts edited", "of", "a batch", "layers", "state"];
   const table: ReportTable = { title: "Runs of this page", columns: headings.map((heading) => ({ heading })), rows };
   return {
     ...{ id: "what-was-run", heading: "What was run" },

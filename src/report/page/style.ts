@@ -18,13 +18,14 @@ a.skip:focus { left: 1rem; background: var(--page); padding: .5rem; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 nav ul { padding-left: 1.2rem; }
 .wide { overflow-x: auto; margin: .75rem 0; }
-table { width: max-content; border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { width: max-content; max-width: 100%; border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 td { max-width: 40rem; overflow-wrap: break-word; }
 th, td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; }
-th { white-space: nowrap; }
+th { vertical-align: bottom; }
 th[scope=colgroup] { border-bottom: 1px solid var(--line); }
-th.right, td.right { text-align: right; white-space: nowrap; }
+th.right, td.right { text-align: right; }
+td.right { white-space: nowrap; }
 thead tr:last-child > * { border-bottom: 1px solid var(--ink); }
 tbody tr:nth-child(even) { background: var(--band); }
 pre { overflow-x: auto; white-space: pre-wrap; padding: .6rem .8rem; background: var(--band); font-size: .85rem; }
@@ -46,6 +47,9 @@ svg.plot { display: block; max-width: 100%; min-width: 34rem; height: auto; }
   h2, h3 { break-after: avoid; }
   .wide { overflow: visible; }
   svg.plot { min-width: 0; }
+  table { font-size: 7.5pt; }
+  th, td { padding-right: .4rem; }
+  figcaption { font-size: 9pt; }
 }
 ${plotStyle}
 `.trim();

@@ -2,7 +2,7 @@ import type { LayerReport } from "../../edit/report.js";
 import type { Metrics, Statistic } from "../../evaluate/index.js";
 import type { EvaluationLine, RunFiles } from "../../run/index.js";
 import { byMethod, labelAmong } from "../tables/labels.js";
-import { type Curve, type Figure, type Panel, type Point, thinned } from "./figure.js";
+import { type Curve, type CurveFigure, type Panel, type Point, thinned } from "./figure.js";
 
 /** A run as it is drawn: its name among the others, and a style that it keeps in all figures. */
 interface Drawn {
@@ -19,7 +19,7 @@ const PERCENT = [0, 100] as const;
  *
  * @param prefix - Of the names of their files.
  */
-export function figuresOf(runs: readonly RunFiles[], prefix = ""): Figure[] {
+export function figuresOf(runs: readonly RunFiles[], prefix = ""): CurveFigure[] {
   const label = labelAmong(runs);
   const drawn = [...runs].sort(byMethod).map((run, style) => ({ run, label: label(run), style }));
   const figures = [
@@ -42,7 +42,7 @@ function hasPoints({ curves }: Panel): boolean {
   return curves.some(({ points }) => points.length > 0);
 }
 
-function preservation(drawn: readonly Drawn[]): Figure {
+function preservation(drawn: readonly Drawn[]): CurveFigure {
   return {
     ...{ id: "preservation-loss", title: "Preservation loss and its threshold", panelsBy: "layer" },
     explanation:
@@ -103,7 +103,7 @@ const layerFigureTexts: LayerFigure[] = [
   },
 ];
 
-function layerFigures(drawn: readonly Drawn[]): Figure[] {
+function layerFigures(drawn: readonly Drawn[]): CurveFigure[] {
   return layerFigureTexts.map(({ measure, ...texts }) => ({
     ...texts,
     ...{ x: EDITS, panelsBy: "layer" },
@@ -135,7 +135,7 @@ function layerPanels(drawn: readonly Drawn[], curvesOf: (run: Drawn) => LayerCur
 
 const shownMetrics = ["efficacy", "generalization", "specificity"] as const;
 
-function metrics(drawn: readonly Drawn[]): Figure {
+function metrics(drawn: readonly Drawn[]): CurveFigure {
   const panelsOf = (which: "metrics" | "firstBatch", facts: string) =>
     shownMetrics.map((name) =>
       evaluationPanel(drawn, `${name}, ${facts}`, (line) =>
@@ -153,7 +153,7 @@ function metrics(drawn: readonly Drawn[]): Figure {
   };
 }
 
-function byBatch(drawn: readonly Drawn[]): Figure {
+function byBatch(drawn: readonly Drawn[]): CurveFigure {
   return {
     ...{ id: "by-batch", title: "What is left of each batch at the end of the run", panelsBy: "measure" },
     explanation:
@@ -172,7 +172,7 @@ function byBatch(drawn: readonly Drawn[]): Figure {
   };
 }
 
-function glue(drawn: readonly Drawn[]): Figure {
+function glue(drawn: readonly Drawn[]): CurveFigure {
   const lines = drawn.flatMap(({ run }) => run.evaluations);
   const tasks = [...new Set(lines.flatMap((line) => (line.kind === "glue" ? Object.keys(line.tasks) : [])))];
   const ofTask = (task: string) => (line: EvaluationLine) =>
@@ -190,7 +190,7 @@ function glue(drawn: readonly Drawn[]): Figure {
   };
 }
 
-function perplexity(drawn: readonly Drawn[]): Figure {
+function perplexity(drawn: readonly Drawn[]): CurveFigure {
   return {
     ...{ id: "perplexity", title: "Perplexity of ordinary text", panelsBy: "" },
     explanation:
@@ -200,7 +200,7 @@ function perplexity(drawn: readonly Drawn[]): Figure {
   };
 }
 
-function knowledge(drawn: readonly Drawn[]): Figure {
+function knowledge(drawn: readonly Drawn[]): CurveFigure {
   return {
     ...{ id: "knowledge", title: "Knowledge of facts that nobody edits", panelsBy: "" },
     explanation:
@@ -224,7 +224,7 @@ function evaluationPanel(
 
 const phases = ["values", "keys", "updates", "evaluation"] as const;
 
-function seconds(drawn: readonly Drawn[]): Figure {
+function seconds(drawn: readonly Drawn[]): CurveFigure {
   const panels = phases.map((phase) => ({
     name: phase,
     curves: drawn.map(({ run, label, style }) => ({
@@ -243,7 +243,7 @@ function seconds(drawn: readonly Drawn[]): Figure {
   };
 }
 
-function memory(drawn: readonly Drawn[]): Figure {
+function memory(drawn: readonly Drawn[]): CurveFigure {
   return {
     ...{ id: "memory", title: "Memory", panelsBy: "" },
     explanation: "Memory that the process held after each batch, the model and its second moments included.",

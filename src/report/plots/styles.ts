@@ -1,3 +1,5 @@
+import * as Plot from "@observablehq/plot";
+
 /**
  * How curves are told apart: by colour, and by dash and marker too, for whoever sees no colours and for print. The colours are
  * Okabe and Ito's, which colour-blind people can tell apart, made darker for a light ground and lighter for a dark one, and four more.
@@ -31,9 +33,27 @@ export function curveStyle(index: number): CurveStyle {
   };
 }
 
+/** Colours that a scale is drawn in. */
+export const HEAT_STEPS = 32;
+
+/** Of a share from 0 to 1. */
+export function heatColour(share: number): string {
+  return `var(--heat-${Math.round(share * (HEAT_STEPS - 1))})`;
+}
+
+/**
+ * ColorBrewer's scale from yellow over green to blue, which gets darker all the way: who sees no hues sees that, and so does who
+ * prints it grey. On a dark ground it is turned round, so that little is near the ground on both.
+ */
+function heatColours(ground: "light" | "dark"): string[] {
+  const scale = Plot.scale({ color: { scheme: "ylgnbu", domain: [0, 1], reverse: ground === "dark" } })!;
+  return Array.from({ length: HEAT_STEPS }, (_, step) => scale.apply(step / (HEAT_STEPS - 1)) as string);
+}
+
 function variables(ground: "light" | "dark", text: string, paper: string): string {
   const curves = colours.map((colour, index) => `--curve-${index}: ${colour[ground]}`);
-  return [`--text: ${text}`, `--paper: ${paper}`, ...curves].join("; ");
+  const heats = heatColours(ground).map((colour, step) => `--heat-${step}: ${colour}`);
+  return [`--text: ${text}`, `--paper: ${paper}`, ...curves, ...heats].join("; ");
 }
 
 /** What plots look like; printed they are on white, whatever the screen shows. */

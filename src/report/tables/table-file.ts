@@ -1,8 +1,12 @@
 import type { Statistic } from "../../evaluate/index.js";
-import { type Alignment, type Column, figure, table } from "../table.js";
+import type { AverageEffect } from "../../trace/index.js";
+import { type Alignment, type Column, figure, table, tenths } from "../table.js";
 
 /** What can stand in a cell; null where nothing was measured. */
-export type Cell = string | number | Statistic | null;
+export type Cell = string | number | Mean | null;
+
+/** A mean, with its standard error or its 95 % band. */
+type Mean = Statistic | AverageEffect;
 
 export interface ReportColumn {
   /** Of several columns side by side, such as a data set. */
@@ -48,16 +52,18 @@ function asMarkdown({ title, columns, rows }: ReportTable): string {
   return [`**${title}**`, "", ...lines.map(line)].join("\n");
 }
 
-/** A mean takes two columns, the second for its standard error; the title is a line of its own before the headings. */
+/** A mean takes two columns, the second for its standard error or band; the title is a line of its own before the headings. */
 function asCsv({ title, columns, rows }: ReportTable): string {
-  const hasError = columns.map((_, index) => rows.some((row) => isStatistic(row[index]!)));
+  const errors = columns
+    .map((_, index) => rows.map((row) => row[index]!).find(isMean))
+    .map((mean) => mean && errorOf(mean));
   const headings = columns.flatMap(({ group, heading }, index) => {
     const name = group === undefined ? heading : `${group} ${heading}`;
-    return hasError[index] ? [name, `${name} standard error`] : [name];
+    return errors[index] === undefined ? [name] : [name, `${name} ${errors[index].name}`];
   });
   const values = (cell: Cell, index: number): (string | number | null)[] => {
-    if (isStatistic(cell)) return cell.count === 0 ? [null, null] : [cell.mean, cell.standardError];
-    return hasError[index] ? [cell, null] : [cell];
+    if (isMean(cell)) return isMeasured(cell) ? [cell.mean, errorOf(cell).value] : [null, null];
+    return errors[index] === undefined ? [cell] : [cell, null];
   };
   return csvLines([[title], headings, ...rows.map((row) => row.flatMap(values))]);
 }
@@ -76,7 +82,9 @@ export function inWords(cell: Cell): string {
   if (cell === null) return "–";
   if (typeof cell === "string") return cell;
   if (typeof cell === "number") return figure(cell);
-  return cell.count === 0 ? "–" : `${cell.mean.toFixed(1)} ± ${cell.standardError.toFixed(1)}`;
+  if (!isMeasured(cell)) return "–";
+  const { value } = errorOf(cell);
+  return value === null ? tenths(cell.mean) : `${tenths(cell.mean)} ± ${tenths(value)}`;
 }
 
 /** The side that the cells of each column keep to. */
@@ -85,6 +93,15 @@ export function alignmentsOf({ columns, rows }: Omit<ReportTable, "title">): Ali
   return columns.map(({ align }, index) => align ?? usual(index));
 }
 
-function isStatistic(cell: Cell): cell is Statistic {
+function isMean(cell: Cell): cell is Mean {
   return typeof cell === "object" && cell !== null;
+}
+
+function isMeasured(mean: Mean): boolean {
+  return !("count" in mean) || mean.count > 0;
+}
+
+function errorOf(mean: Mean): { name: string; value: number | null } {
+  if ("band" in mean) return { name: "95 % band", value: mean.band };
+  return { name: "standard error", value: mean.standardError };
 }
