@@ -1,6 +1,7 @@
 import type { Hyperparameters } from "../edit/hyperparameters.js";
 import { counterfactLengths, type PromptLengths, plannedPrompts } from "../edit/plan-prompts.js";
 import { valueOptions } from "../edit/values.js";
+import { LyaplockError } from "../errors.js";
 import type { ModelConfig } from "../model/config.js";
 import { countWeights } from "../model/weight-count.js";
 import type { DeviceWork, ProductInputs, SolvePrecision, UpdatesRehearsal } from "../native/addon.js";
@@ -75,6 +76,9 @@ export interface DevicePlan {
   availableBytes: number;
 }
 
+/** Whose prompts are made one by one. */
+const LARGEST_BATCH = 10_000;
+
 /** Set aside for the driver's context, the libraries' work areas and what a pool loses between blocks; a guess, like `assumed`. */
 const RESERVED_BYTES = 2 * 2 ** 30;
 
@@ -86,6 +90,10 @@ const RESERVED_BYTES = 2 * 2 ** 30;
  */
 export async function planOnDevice(options: DevicePlanOptions, signal?: AbortSignal): Promise<DevicePlan> {
   const { device, matmul, solve, config, hyperparameters, edits, batch } = options;
+  if (batch > LARGEST_BATCH) {
+    const what = `a batch of at most ${LARGEST_BATCH} facts can be planned on a device; received ${batch}`;
+    throw new LyaplockError("ERR_INVALID_ARGUMENT", what);
+  }
   const properties = plannedDevices[device];
   const { layers } = hyperparameters;
   const prompts = plannedPrompts(Math.min(batch, edits), counterfactLengths);

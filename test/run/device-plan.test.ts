@@ -90,6 +90,12 @@ describe("the plan of updates on a device", () => {
     },
   );
 
+  it("can be stopped", async () => {
+    const endless = { keyWidth: 64, valueWidth: 16, edits: 10_000_000, batchSize: 1, weightStays: false };
+    const work = (signal: AbortSignal) => call((token) => addon().rehearseUpdates(endless, token), signal);
+    await expectRejection(work(AbortSignal.timeout(50)), "ERR_ABORTED");
+  });
+
   it("refuses sizes of nothing", async () => {
     const none = { keyWidth: 8, valueWidth: 4, edits: 0, batchSize: 1, weightStays: true };
     await expectRejection(
@@ -141,6 +147,11 @@ describe("the plan of a run on a device", () => {
     expect(refined.onDevice.weightStays).toEqual(plain.onDevice.weightStays);
     expect(describePlan(refined.plan)).toContain("--solve refined changes nothing");
     expect(describePlan(plain.plan)).not.toContain("refined");
+  });
+
+  it("refuses a batch that nobody would edit at once", async () => {
+    const planned = planFor("gpt2-xl", { edits: 20_000, batch: 20_000 });
+    await expectRejection(planned, "ERR_INVALID_ARGUMENT", "at most 10000 facts");
   });
 
   it("takes a model, since a shape says nothing of the layers above", async () => {
