@@ -6,6 +6,7 @@
 // Timings are ratios within one run, since machines are shared. Tables go to stdout, all figures as JSON into FILE, from
 // which document.mjs writes docs/performance.md. A scale divides widths and facts. `editing` takes options of `lyaplock run`,
 // without which it edits the built-in model, and how many facts the baseline shall optimise; `tracing` takes --model.
+// `roofline` measures nothing: it calculates what GPUs take.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -14,7 +15,7 @@ import { parseArgs } from "node:util";
 import { printTable } from "./table.mjs";
 
 /** The quick ones run when none is named; the patient ones take a quarter of an hour and more at full scale. */
-const quick = ["update", "values", "operations", "published", "editing", "tensorflow", "tracing"];
+const quick = ["update", "values", "operations", "published", "editing", "tensorflow", "tracing", "roofline"];
 const patient = ["sequence", "memory"];
 
 const { names, scale, out, editing } = chosen();

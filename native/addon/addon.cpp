@@ -9,6 +9,7 @@
 #include "addon/layer_editor_handle.h"
 #include "addon/matrix_handle.h"
 #include "addon/model_handle.h"
+#include "addon/rehearsal.h"
 #include "addon/second_moment_handle.h"
 #include "addon/shaping.h"
 #include "addon/tensor_files.h"
@@ -104,6 +105,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   function("residuals", compute_residuals);
   function("updateFlops", update_flops);
   function("cheaperForm", cheaper_form_of);
+  function("rehearseBatch", rehearse_batch);
+  function("rehearseUpdates", rehearse_updates);
   function("keepTopShare", keep_top_share_of);
   function("compressSingularValues", compress_singular_values_of);
   function("rankOneUpdate", rank_one_update_of);

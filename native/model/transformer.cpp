@@ -46,17 +46,26 @@ AttentionGradients::AttentionGradients(Backend& backend, const ModelDescription&
       projected_query(backend, model.head_norms ? capacity : 0, model.heads * model.head_width),
       projected_key(backend, model.head_norms ? capacity : 0, model.key_value_heads * model.head_width) {}
 
+Transformer::Transformer(std::shared_ptr<Backend> backend, const ModelDescription& description,
+                         std::unique_ptr<Weights> weights)
+    : backend_(std::move(backend)), description_(description), weights_(std::move(weights)) {
+  if (weights_->family.gated != (description.activation == Activation::silu))
+    throw Error(ErrorCode::model_format, "The family " + description.family +
+                                             (weights_->family.gated ? " is known with the activation silu alone"
+                                                                     : " is known with the activation gelu alone"));
+}
+
 std::unique_ptr<Transformer> Transformer::load(std::shared_ptr<Backend> backend, const ModelDescription& description,
                                                const std::vector<std::string>& paths, WeightType type,
                                                const Cancellation& cancellation) {
-  std::unique_ptr<Transformer> model(new Transformer(backend, description));
-  model->weights_ = Weights::load(std::move(backend), description, paths, type, cancellation);
-  if (model->weights_->family.gated != (description.activation == Activation::silu))
-    throw Error(ErrorCode::model_format,
-                "The family " + description.family +
-                    (model->weights_->family.gated ? " is known with the activation silu alone"
-                                                   : " is known with the activation gelu alone"));
-  return model;
+  std::unique_ptr<Weights> weights = Weights::load(backend, description, paths, type, cancellation);
+  return std::unique_ptr<Transformer>(new Transformer(std::move(backend), description, std::move(weights)));
+}
+
+std::unique_ptr<Transformer> Transformer::without_values(std::shared_ptr<Backend> backend,
+                                                         const ModelDescription& description) {
+  std::unique_ptr<Weights> weights = Weights::without_values(backend, description);
+  return std::unique_ptr<Transformer>(new Transformer(std::move(backend), description, std::move(weights)));
 }
 
 BlockActivations Transformer::make_activations(std::size_t rows) const {

@@ -63,6 +63,9 @@ class Transformer {
   static std::unique_ptr<Transformer> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
                                            const std::vector<std::string>& paths, WeightType type,
                                            const Cancellation& cancellation);
+  /// Of weights without values (model/weights.h).
+  static std::unique_ptr<Transformer> without_values(std::shared_ptr<Backend> backend,
+                                                     const ModelDescription& description);
 
   [[nodiscard]] const ModelDescription& description() const { return description_; }
   [[nodiscard]] Weights& weights() { return *weights_; }
@@ -116,8 +119,8 @@ class Transformer {
                        MatrixView<float> x_gradient);
 
  private:
-  Transformer(std::shared_ptr<Backend> backend, const ModelDescription& description)
-      : backend_(std::move(backend)), description_(description) {}
+  /// ErrorCode::model_format where the description's activation is none the family has.
+  Transformer(std::shared_ptr<Backend> backend, const ModelDescription& description, std::unique_ptr<Weights> weights);
 
   void norm_forward(const NormWeights& norm, ConstMatrixView<float> x, MatrixView<float> out, MatrixView<float> mean,
                     MatrixView<float> scale) const;

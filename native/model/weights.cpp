@@ -26,7 +26,7 @@ class WeightReader {
 
   [[nodiscard]] std::string full_name(const std::string& name) const { return prefix_ + name; }
 
-  /// A tensor of the given shape, as a float32 matrix: one dimension is a row.
+  /// A tensor of the given shape, as a float32 matrix: one dimension is a row. Without files, memory for it.
   ConstMatrixView<float> read(const std::string& name, const std::vector<std::size_t>& shape) {
     return read_as<float>(name, shape, false);
   }
@@ -43,6 +43,12 @@ class WeightReader {
 
   template <class T>
   ConstMatrixView<T> read_as(const std::string& name, const std::vector<std::size_t>& shape, bool transposed) {
+    if (weights_.files_.empty()) {
+      const std::size_t rows = shape.size() == 1 ? 1 : shape[0], cols = shape.back();
+      weights_.owners_.push_back(backend_.allocate(rows * cols * sizeof(T)));
+      const auto* data = static_cast<const T*>(weights_.owners_.back().get());
+      return transposed ? ConstMatrixView<T>(data, cols, rows) : ConstMatrixView<T>(data, rows, cols);
+    }
     const Place found = find(name);
     if (found.tensor == nullptr)
       throw Error(ErrorCode::model_format, "The checkpoint has no tensor \"" + name + "\", looked for in " + places());
@@ -149,33 +155,44 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
                                        const Cancellation& cancellation) {
   description.validate();
   const Family& family = family_named(description.family);
-  std::unique_ptr<Weights> weights(new Weights(backend, family));
+  std::unique_ptr<Weights> weights(new Weights(std::move(backend), family));
   weights->files_ = open_checkpoint(paths, description, family);
+  weights->read(description, type, cancellation);
+  return weights;
+}
 
-  WeightReader reader(*weights, type, *backend);
+std::unique_ptr<Weights> Weights::without_values(std::shared_ptr<Backend> backend,
+                                                 const ModelDescription& description) {
+  description.validate();
+  std::unique_ptr<Weights> weights(new Weights(std::move(backend), family_named(description.family)));
+  weights->read(description, WeightType::float32, {});
+  return weights;
+}
+
+void Weights::read(const ModelDescription& description, WeightType type, const Cancellation& cancellation) {
+  WeightReader reader(*this, type, *backend_);
   const std::size_t m = description.width;
-  const std::string embedding = reader.full_name(std::string(family.embedding)) + ".weight";
-  const Linear embedded = reader.matrix(embedding, {description.vocabulary, m});
-  weights->embedding = embedded.weight;
-  weights->half_embedding = embedded.half_weight;
+  const std::string name = reader.full_name(std::string(family.embedding)) + ".weight";
+  const Linear embedded = reader.matrix(name, {description.vocabulary, m});
+  embedding = embedded.weight;
+  half_embedding = embedded.half_weight;
   if (family.positions == Positions::learned)
-    weights->position_embedding =
+    position_embedding =
         reader.read(reader.full_name(std::string(family.position_embedding)) + ".weight", {description.positions, m});
   for (std::size_t layer = 0; layer < description.layers; ++layer) {
     cancellation.check();
-    weights->blocks.push_back(reader.block(description, layer));
-    weights->down_names_.push_back(reader.full_name(family.in_block(layer, family.down)));
-    weights->original_down_.push_back(weights->blocks.back().down);
+    blocks.push_back(reader.block(description, layer));
+    down_names_.push_back(reader.full_name(family.in_block(layer, family.down)));
+    original_down_.push_back(blocks.back().down);
   }
-  weights->edited_down_.resize(description.layers);
-  weights->replaced_down_.resize(description.layers);
-  weights->edited_bias_.resize(description.layers);
-  weights->replaced_bias_.resize(description.layers);
-  weights->final_norm = reader.norm(reader.full_name(std::string(family.final_norm)), m);
-  const std::string head(family.head);
-  weights->head = description.tied_head ? embedded : reader.matrix(head + ".weight", {description.vocabulary, m});
-  if (description.head_bias) weights->head.bias = reader.read(head + ".bias", {description.vocabulary});
-  return weights;
+  edited_down_.resize(description.layers);
+  replaced_down_.resize(description.layers);
+  edited_bias_.resize(description.layers);
+  replaced_bias_.resize(description.layers);
+  final_norm = reader.norm(reader.full_name(std::string(family.final_norm)), m);
+  const std::string head_name(family.head);
+  head = description.tied_head ? embedded : reader.matrix(head_name + ".weight", {description.vocabulary, m});
+  if (description.head_bias) head.bias = reader.read(head_name + ".bias", {description.vocabulary});
 }
 
 MatrixView<float> Weights::editable_down(std::size_t layer) {

@@ -66,6 +66,8 @@ class Weights {
   static std::unique_ptr<Weights> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
                                        const std::vector<std::string>& paths, WeightType type,
                                        const Cancellation& cancellation);
+  /// As large as a checkpoint's, in float32, and uninitialised: for a backend that looks at sizes alone.
+  static std::unique_ptr<Weights> without_values(std::shared_ptr<Backend> backend, const ModelDescription& description);
 
   const Family& family;
   ConstMatrixView<float> embedding;           // [vocabulary, m]
@@ -105,6 +107,7 @@ class Weights {
  private:
   Weights(std::shared_ptr<Backend> backend, const Family& family) : family(family), backend_(std::move(backend)) {}
 
+  void read(const ModelDescription& description, WeightType type, const Cancellation& cancellation);
   [[nodiscard]] ReadableWeight readable(const Linear& linear) const;
   void use(std::size_t layer, const Matrix<float>& weight);
 

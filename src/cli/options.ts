@@ -30,9 +30,10 @@ export interface EditingOptions extends CommonOptions {
   skipBad?: boolean;
 }
 
-export function addCommonOptions(command: Command): Command {
+/** @param device - In place of the option that every other command has. */
+export function addCommonOptions(command: Command, device = deviceOption("where to compute")): Command {
   return command
-    .addOption(new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"))
+    .addOption(device)
     .addOption(new Option("--threads <n>", "CPU threads (default: one per core)").argParser(positiveInteger))
     .addOption(
       new Option(
@@ -47,6 +48,11 @@ export function addCommonOptions(command: Command): Command {
       ).choices(["f64", "refined"]),
     )
     .option("--json", "print the result as JSON on stdout");
+}
+
+/** @param more - Than those that this process can compute on. */
+export function deviceOption(description: string, more: readonly string[] = []): Option {
+  return new Option("--device <name>", description).choices(["auto", "cpu", "cuda", ...more]).default("auto");
 }
 
 /** Which model a command works on. */

@@ -7,11 +7,10 @@ import { addGenerateCommand } from "./generate.js";
 import { addLogitsCommand } from "./logits.js";
 import { addModelsCommand } from "./models.js";
 import { addMomentsCommand } from "./moments.js";
-import type { CommonOptions } from "./options.js";
 import { addPlanCommand } from "./plan.js";
 import { addReportCommand } from "./report.js";
 import { addRunCommand } from "./run.js";
-import { configure, type Runtime } from "./runtime.js";
+import { type ConfigurationOptions, configure, type Runtime } from "./runtime.js";
 import { addTraceCommand } from "./trace.js";
 
 /** All commands, in the order in which a newcomer meets them. */
@@ -28,7 +27,7 @@ export function createProgram(runtime: Runtime, version: string): Command {
       "after",
       "\nResults go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
     )
-    .hook("preAction", (_program, command) => configure(command.opts<CommonOptions>()));
+    .hook("preAction", (_program, command) => configure(command.opts<ConfigurationOptions>()));
   addDemoCommand(program, runtime);
   addEditCommand(program, runtime);
   addRunCommand(program, runtime);

@@ -1,4 +1,5 @@
-import { addon, call, useDevice } from "../native/index.js";
+import { addon, call, type Device, useDevice } from "../native/index.js";
+import { isPlannedDevice, type PlannedDeviceName } from "../run/index.js";
 import type { CommonOptions } from "./options.js";
 import type { ProgressDisplay } from "./progress.js";
 
@@ -13,15 +14,24 @@ export interface Runtime {
   onStopped?: () => Promise<string>;
 }
 
-/** Obeys --device, --threads, --matmul and --solve, before anything is computed. */
-export async function configure({ device, threads, matmul, solve }: CommonOptions): Promise<void> {
-  useDevice(device);
+/** Of any command. */
+export type ConfigurationOptions = Omit<CommonOptions, "device"> & { device: Device | PlannedDeviceName };
+
+/** Obeys --device, --threads, --matmul and --solve, before anything is computed. A GPU that is planned for need not be here. */
+export async function configure({ device, threads, matmul, solve }: ConfigurationOptions): Promise<void> {
+  const isElsewhere = isPlannedDevice(device);
+  useDevice(isElsewhere ? "auto" : device);
   if (threads !== undefined) addon().setThreads(threads);
-  if (matmul !== undefined || solve !== undefined)
+  if (!isElsewhere && (matmul !== undefined || solve !== undefined))
     await call(() => addon().setGpuArithmetic(matmul ?? "f32", solve ?? "f64"));
 }
 
 /** Prints a result in the form that was asked for. */
-export function printResult(runtime: Runtime, { json }: CommonOptions, result: unknown, text: () => string): void {
+export function printResult(
+  runtime: Runtime,
+  { json }: Pick<CommonOptions, "json">,
+  result: unknown,
+  text: () => string,
+): void {
   runtime.print(json ? `${JSON.stringify(result, null, 2)}\n` : `${text()}\n`);
 }

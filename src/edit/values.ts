@@ -2,7 +2,7 @@ import { Turns } from "../base/yielding.js";
 import type { Fact } from "../data/records.js";
 import type { LanguageModel } from "../model/language-model.js";
 import { packTokens } from "../model/token-batch.js";
-import type { ValuePrompts, ValueResult } from "../native/addon.js";
+import type { ValueOptions, ValuePrompts, ValueResult } from "../native/addon.js";
 import { call } from "../native/index.js";
 import type { ContextTemplates } from "./context-templates.js";
 import type { Hyperparameters } from "./hyperparameters.js";
@@ -31,19 +31,15 @@ export async function optimizeValues(
   { place = "block", trajectory = false, signal }: OptimizeOptions = {},
 ): Promise<ValueResult> {
   const prompts = await packValuePrompts(model, facts, contexts, signal);
-  const { layers, steps, learningRate, weightDecay, klFactor, clampNormFactor } = hyperparameters;
-  const options = {
-    layer: layers.at(-1)!,
-    place,
-    steps,
-    learningRate,
-    weightDecay,
-    klFactor,
-    clampNormFactor,
-    stopLoss: STOP_LOSS,
-    trajectory,
-  };
+  const options = { ...valueOptions(hyperparameters), place, trajectory };
   return call((cancellation) => model.native.optimizeValues(prompts, options, cancellation), signal);
+}
+
+/** As native code takes them, at the output of the last edited layer. */
+export function valueOptions(hyperparameters: Hyperparameters): ValueOptions {
+  const { layers, steps, learningRate, weightDecay, klFactor, clampNormFactor } = hyperparameters;
+  const given = { steps, learningRate, weightDecay, klFactor, clampNormFactor };
+  return { layer: layers.at(-1)!, place: "block", ...given, stopLoss: STOP_LOSS, trajectory: false };
 }
 
 /** All prompts of all facts in one batch: for each fact its rewriting prompts, the bare one first, then the KL prompt. */

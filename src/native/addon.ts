@@ -461,6 +461,62 @@ export interface UpdateShape {
   memory: EditorMemory;
 }
 
+/** Calls of one operation with the same sizes, as native/backend/rehearsal/work.h has them. */
+export interface DeviceWork {
+  kind: "product" | "triangular" | "factor" | "attention" | "pass" | "copy";
+  /** Of native/backend/backend.h. */
+  operation: string;
+  precision: "float32" | "float64";
+  /** Of a product [rows, columns], what is summed over; of a triangular system `rows` right-hand sides, its order in `columns`; of
+   * a factor its order in `rows`; else 0. */
+  rows: number;
+  columns: number;
+  inner: number;
+  calls: number;
+  /** Of all calls: operations, and bytes of the device's memory (of a copy, those that are copied) if each operand passes once. */
+  flops: number;
+  bytes: number;
+}
+
+export interface Rehearsal {
+  work: DeviceWork[];
+  /** The most memory it takes beside what was there before. */
+  peakBytes: number;
+}
+
+export interface RehearsedBatch {
+  model: ModelDescription;
+  valuePrompts: ValuePrompts;
+  /** Every fact takes all steps. */
+  valueOptions: ValueOptions;
+  keyPrompts: KeyPrompts;
+  layers: number[];
+}
+
+export interface BatchRehearsal {
+  values: Rehearsal;
+  /** Keys and residuals of all layers. */
+  keys: Rehearsal;
+  /** Weights of all layers: kept, in case the batch fails, and set. */
+  weights: Rehearsal;
+}
+
+export interface RehearsedUpdates {
+  keyWidth: number;
+  valueWidth: number;
+  edits: number;
+  batchSize: number;
+  weightStays: boolean;
+}
+
+export interface UpdatesRehearsal {
+  /** All batches but the last, and that. */
+  allButLast: Rehearsal;
+  last: Rehearsal;
+  /** In the end, key space included. */
+  heldBytes: number;
+}
+
 /** How float32 matrices are multiplied on a GPU: as they are, or rounded for its tensor cores. Sums are float32. */
 export type ProductInputs = "f32" | "tf32" | "bf16";
 /** How float64 systems are solved on a GPU: in float64, or by float32 factors and refinement to the same accuracy. */
@@ -545,6 +601,10 @@ export interface NativeAddon {
   updateFlops(shape: UpdateShape, past: number, batch: number, form: UpdateForm, bordered: boolean): number;
   /** The form that an editor chooses for the next batch. */
   cheaperForm(shape: UpdateShape, state: FormState, batch: number): UpdateForm;
+  /** What a batch asks of a device, but for its updates, in a model that is not there: the very code, with sizes alone. */
+  rehearseBatch(batch: RehearsedBatch, cancellation?: NativeCancellation): Promise<BatchRehearsal>;
+  /** What the updates of one layer ask of it, batch after batch. ERR_INVALID_ARGUMENT unless sizes are positive. */
+  rehearseUpdates(updates: RehearsedUpdates, cancellation?: NativeCancellation): Promise<UpdatesRehearsal>;
   /** (values − outputs) / layersLeft, [u, m] float64. */
   residuals(values: NativeMatrix, outputs: NativeMatrix, layersLeft: number): Promise<NativeMatrix>;
   /** `delta` [m, d] with all but a share of its elements zeroed (RECT). */

@@ -1,5 +1,8 @@
+import { memorySize } from "../base/memory-size.js";
 import type { RunPlan } from "../run/plan.js";
-import { figure, table } from "./table.js";
+import { describeDevicePlan } from "./device-plan.js";
+import { operations, time } from "./quantities.js";
+import { table } from "./table.js";
 
 type Updates = RunPlan["updates"]["weightStays"];
 
@@ -28,6 +31,7 @@ export function describePlan(plan: RunPlan): string {
       `Times are as if all were products, at ${device.float64Gigaflops.toFixed(1)} GFLOP/s in float64, measured just now on ${device.name}.`,
     "Not predicted, since it depends on the lengths of texts: collecting second moments, finding values and keys, evaluation.\n" +
       "Nor is what Node.js and the BLAS library take for themselves.",
+    ...(plan.onDevice === null ? [] : [describeDevicePlan(plan.onDevice, plan)]),
   ].join("\n\n");
 }
 
@@ -43,7 +47,9 @@ function memoryTable(plan: RunPlan): string {
   ];
   return inCases(
     "memory after the last batch",
-    rows.filter(([, one, other]) => one > 0 || other > 0).map(([name, ...both]) => [name, ...both.map(size)]),
+    rows
+      .filter(([, one, other]) => one > 0 || other > 0)
+      .map(([name, ...both]) => [name, ...both.map((bytes) => (bytes === 0 ? "–" : memorySize(bytes)))]),
   );
 }
 
@@ -67,19 +73,4 @@ function inCases(heading: string, rows: string[][]): string {
 function formInWords(primalAfter: number | null): string {
   if (primalAfter === null) return "dual";
   return primalAfter === 0 ? "primal" : `dual, primal after ${primalAfter} facts`;
-}
-
-function operations(flops: number): string {
-  return flops >= 1e12 ? `${figure(flops / 1e12)} TFLOP` : `${figure(flops / 1e9)} GFLOP`;
-}
-
-function size(bytes: number): string {
-  if (bytes === 0) return "–";
-  if (bytes >= 2 ** 30) return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-}
-
-function time(seconds: number): string {
-  if (seconds < 100) return `${seconds.toFixed(seconds < 10 ? 2 : 0)} s`;
-  return seconds < 7200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -1,4 +1,5 @@
 import { duration } from "../base/duration.js";
+import { memorySize } from "../base/memory-size.js";
 import type { CachedMomentsOptions, CollectionEstimate } from "../data/index.js";
 import type { RunEvents } from "./events.js";
 
@@ -17,7 +18,7 @@ export function collectionEvents(events: RunEvents): CollectionEvents {
       begun = performance.now();
       const { layers, texts, tokens, bytes } = found;
       const what = `Second moments of ${count(layers.length, "layer")} over ${count(tokens, "token")} of ${count(texts, "text")}`;
-      events.onNote?.(`${what}; their sums take ${size(bytes)} of memory.`);
+      events.onNote?.(`${what}; their sums take ${memorySize(bytes)} of memory.`);
     },
     onResumed({ tokens }) {
       first = tokens;
@@ -46,8 +47,4 @@ export function collectionEvents(events: RunEvents): CollectionEvents {
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
-}
-
-function size(bytes: number): string {
-  return bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

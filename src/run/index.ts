@@ -15,6 +15,7 @@ export type { MatrixRunState } from "./matrix-directory.js";
 export { type MethodName, methodInWords, methodNames } from "./method.js";
 export { type ModelChoice, openModel } from "./open-model.js";
 export { type PlanOptions, planRun, type RunPlan } from "./plan.js";
+export { isPlannedDevice, type PlannedDeviceName, plannedDeviceNames } from "./planned-devices.js";
 export { type ExperimentOptions, requestOptions } from "./request.js";
 export { type Results, readResults } from "./results.js";
 export { isResumable } from "./run-directory.js";

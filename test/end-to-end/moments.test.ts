@@ -33,7 +33,7 @@ describe("lyaplock moments", () => {
     const { code, stdout, stderr } = await moments(...collect, "--precision", "float32");
     expect(code).toBe(0);
     expect(stderr).toMatch(
-      /Second moments of 2 layers over 700 tokens of \d+ texts; their sums take \d+ MiB of memory\./,
+      /Second moments of 2 layers over 700 tokens of \d+ texts; their sums take \d+\.\d MiB of memory\./,
     );
     expect(stderr).toMatch(/All of it takes about \d+ s/);
     expect(stderr).toMatch(/second moments \(layers 2, 3\): 700\/700 tokens/);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { GlueEvaluation } from "../../src/evaluate/index.js";
 import type { RunPlan } from "../../src/run/plan.js";
@@ -150,6 +151,40 @@ describe("lyaplock plan", () => {
     expect(plan.updates.weightStays.memory.keySpaces).toBe(3 * 8 * 512 ** 2);
     expect(plan.updates.weightChanges.seconds).toBeGreaterThan(0);
     expect(plan.peakBytes.weightChanges).toBe(plan.updates.weightChanges.peakBytes);
+    expect(plan.onDevice).toBeNull();
+  });
+
+  const config = fileURLToPath(new URL("../configs/gpt-j-6b", import.meta.url));
+  const planned = ["plan", "--model", config, "--edits", "300"];
+
+  it("calculates, from config.json alone, what a GPU that is not here takes", async () => {
+    const { code, stdout } = await lyaplock([
+      ...planned,
+      "--device",
+      "rtx4090",
+      "--matmul",
+      "tf32",
+      "--solve",
+      "refined",
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^peak in all +\d+\.\d+ GiB/m);
+    expect(stdout).toContain("On NVIDIA GeForce RTX 4090, with TF32 products: calculated, not measured.");
+    expect(stdout).toContain("IT DOES NOT FIT");
+    expect(stdout).toMatch(
+      /^values, 25 steps +1\d{3} TFLOP +1\.\d+ TFLOP +– +\d+\.\d TiB +\d.* (arithmetic|memory), \d+ %$/m,
+    );
+    expect(stdout).toMatch(/^keys and residuals, 6 layers .*$/m);
+    expect(stdout).toMatch(/^update of a layer, μ changes +– +– +\d.*arithmetic, \d+ %$/m);
+    expect(stdout).toMatch(/^copies between host and device .* host link, 100 %$/m);
+    expect(stdout).toMatch(/^an edit, μ stays +\d+\.\d+ s$/m);
+    expect(stdout).toContain("Assumed: products reach 80 %");
+  });
+
+  it("calculates that, for machines", async () => {
+    const { onDevice } = await lyaplockJson<RunPlan>([...planned, "--device", "h100"]);
+    expect(onDevice).toMatchObject({ device: "h100", matmul: "f32", weightStays: { fits: true } });
+    expect(onDevice!.weightStays.secondsPerEdit).toBeGreaterThan(0);
   });
 });
 

@@ -44,6 +44,11 @@ describe("wrong usage ends with 2", () => {
     [["plan", "--edits", "100"], "--model"],
     [["plan", "--edits", "100", "--key-width", "64", "--layers", "2"], "--value-width"],
     [["plan", "--edits", "100", "--model", "builtin:atlas", "--key-width", "64"], "--key-width"],
+    [
+      ["plan", "--edits", "9", "--device", "a100", "--key-width", "8", "--value-width", "4", "--layers", "1"],
+      "--model",
+    ],
+    [["doctor", "--device", "a100"], "auto"],
     [["logits", "--model", "m", "--prompt", "p", "--all"], "--out"],
     [["models"], "action"],
     [["models", "steal"], "list"],

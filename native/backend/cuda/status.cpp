@@ -7,8 +7,6 @@ namespace lyaplock::cuda {
 
 namespace {
 
-std::string gibibytes(std::size_t bytes) { return to_text(static_cast<double>(bytes) / (1 << 30)) + " GiB"; }
-
 std::string description_of(cudaError_t status) {
   return std::string(cudaGetErrorName(status)) + ", " + cudaGetErrorString(status);
 }
@@ -30,7 +28,7 @@ std::string name_of(cusolverStatus_t status) {
   std::size_t free = 0, total = 0;
   std::string numbers;
   if (cudaMemGetInfo(&free, &total) == cudaSuccess)
-    numbers = ": " + gibibytes(free) + " of " + gibibytes(total) + " are free";
+    numbers = ": " + memory_to_text(free) + " of " + memory_to_text(total) + " are free";
   (void)cudaGetLastError();  // a refused allocation is no fault of the calls that follow
   throw Error(ErrorCode::device_memory, "The GPU has no memory for " + what + " (" + why + ")" + numbers +
                                             ". Use smaller batches, weights in bfloat16 or a smaller model, or end "
@@ -67,7 +65,7 @@ void fail(cusolverStatus_t status, const std::string& what) {
 }
 
 void fail_for_memory(std::size_t bytes) {
-  fail_for_memory(gibibytes(bytes), description_of(cudaErrorMemoryAllocation));
+  fail_for_memory(memory_to_text(bytes), description_of(cudaErrorMemoryAllocation));
 }
 
 }  // namespace lyaplock::cuda

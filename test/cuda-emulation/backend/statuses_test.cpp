@@ -82,6 +82,7 @@ TEST("memory that ends is told in numbers, and what was there before is still go
   const std::shared_ptr<Backend> on = create_cuda_backend({});
   const Matrix<float> there = upload<float>(*on, std::vector<float>{1, 2, 3}, 1, 3);
   const std::string message = CHECK_ERROR(ErrorCode::device_memory, Matrix<double>(*on, 1 << 20, 1 << 20));
+  CHECK(message.find("no memory for 8 TiB") != std::string::npos);
   CHECK(message.find("16 GiB of 16 GiB are free") != std::string::npos);
   CHECK((download(*on, there.view()) == std::vector<float>{1, 2, 3}));
 }

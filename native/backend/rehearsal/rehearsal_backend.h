@@ -1,0 +1,146 @@
+// A backend that computes nothing and keeps account of what it was asked for.
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "backend/backend.h"
+#include "backend/rehearsal/work.h"
+
+namespace lyaplock {
+
+/// Code that runs on it goes the way it goes on a device, with sizes alone: memory is not there (addresses lead
+/// nowhere), numbers that go to the host are all one, every float of a copy to the host too, factors exist and all is
+/// finite. So its account is that of the code itself, for a model of any size, on any machine. One thread at a time.
+class RehearsalBackend final : public Backend {
+ public:
+  RehearsalBackend();
+
+  /// What was asked for since the last call, or since it was made.
+  std::vector<Work> take_work();
+  /// Memory there is now, and the most there was since `begin_peak`.
+  [[nodiscard]] std::size_t bytes() const { return memory_->held; }
+  [[nodiscard]] std::size_t peak_bytes() const { return memory_->peak; }
+  void begin_peak() { memory_->peak = memory_->held; }
+
+  std::shared_ptr<void> allocate(std::size_t bytes) override;
+  std::shared_ptr<const void> adopt(std::shared_ptr<const void> host, std::size_t bytes) override;
+  void upload(void* destination, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* source, std::size_t bytes) override;
+  void synchronize() override {}
+  [[nodiscard]] bool shares_host_memory() const override { return false; }
+  [[nodiscard]] std::string description() const override { return "rehearsal"; }
+
+  void fill(float value, MatrixView<float> x) override;
+  void fill(double value, MatrixView<double> x) override;
+  void copy(ConstMatrixView<float> x, MatrixView<float> y) override;
+  void copy(ConstMatrixView<double> x, MatrixView<double> y) override;
+  void convert(ConstMatrixView<float> x, MatrixView<double> y) override;
+  void convert(ConstMatrixView<double> x, MatrixView<float> y) override;
+  void convert(ConstMatrixView<Bfloat16> x, MatrixView<float> y) override;
+  void add_scaled(float alpha, ConstMatrixView<float> x, MatrixView<float> y) override;
+  void add_scaled(double alpha, ConstMatrixView<double> x, MatrixView<double> y) override;
+  void add_rounded(ConstMatrixView<float> base, ConstMatrixView<double> drift, MatrixView<float> y) override;
+  void add_bias(ConstMatrixView<float> bias, MatrixView<float> x) override;
+  void scale_columns(ConstMatrixView<double> weights, MatrixView<double> x) override;
+  double subtract_from(ConstMatrixView<double> x, MatrixView<double> y) override;
+  double dot(ConstMatrixView<double> x, ConstMatrixView<double> y) override;
+  double dot(ConstMatrixView<float> x, ConstMatrixView<float> y) override;
+  bool all_finite(ConstMatrixView<float> x) override;
+  bool all_finite(ConstMatrixView<double> x) override;
+
+  void relative_change(ConstMatrixView<double> delta, ConstMatrixView<double> weight, double epsilon,
+                       MatrixView<double> out) override;
+  double kth_smallest(ConstMatrixView<double> x, std::size_t k) override;
+  void keep_at_least(ConstMatrixView<double> ratio, double threshold, MatrixView<double> x) override;
+
+  void gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<float> b, float beta,
+            MatrixView<float> c) override;
+  void gemm(Transpose a_op, Transpose b_op, double alpha, ConstMatrixView<double> a, ConstMatrixView<double> b,
+            double beta, MatrixView<double> c) override;
+  void gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<Bfloat16> b,
+            float beta, MatrixView<float> c) override;
+  void syrk(Transpose a_op, float alpha, ConstMatrixView<float> a, float beta, MatrixView<float> c) override;
+  void syrk(Transpose a_op, double alpha, ConstMatrixView<double> a, double beta, MatrixView<double> c) override;
+  std::size_t potrf(MatrixView<double> a) override;
+  void trsm(Side side, Transpose l_op, ConstMatrixView<double> l, MatrixView<double> b) override;
+  std::size_t solve_positive(MatrixView<double> a, MatrixView<double> b) override;
+  void mirror_lower(MatrixView<double> a) override;
+  void syevd(MatrixView<double> a, MatrixView<double> values) override;
+  void gesdd(MatrixView<double> a, MatrixView<double> u, MatrixView<double> values, MatrixView<double> vt) override;
+
+  void gather_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
+                   MatrixView<float> out) override;
+  void gather_rows(ConstMatrixView<Bfloat16> source, std::span<const std::int32_t> indices,
+                   MatrixView<float> out) override;
+  void scatter_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
+                    MatrixView<float> destination) override;
+  void scatter_add_rows(ConstMatrixView<float> source, std::span<const std::int32_t> indices,
+                        std::span<const float> weights, MatrixView<float> destination) override;
+  void row_norms(ConstMatrixView<float> x, MatrixView<float> norms) override;
+
+  void rms_norm_forward(ConstMatrixView<float> x, ConstMatrixView<float> weight, float epsilon, MatrixView<float> out,
+                        MatrixView<float> inverse_rms) override;
+  void rms_norm_backward(ConstMatrixView<float> out_gradient, ConstMatrixView<float> x, ConstMatrixView<float> weight,
+                         ConstMatrixView<float> inverse_rms, MatrixView<float> x_gradient) override;
+  void layer_norm_forward(ConstMatrixView<float> x, ConstMatrixView<float> weight, ConstMatrixView<float> bias,
+                          float epsilon, MatrixView<float> out, MatrixView<float> mean,
+                          MatrixView<float> inverse_deviation) override;
+  void layer_norm_backward(ConstMatrixView<float> out_gradient, ConstMatrixView<float> x, ConstMatrixView<float> weight,
+                           ConstMatrixView<float> mean, ConstMatrixView<float> inverse_deviation,
+                           MatrixView<float> x_gradient) override;
+  void rotary(RotaryDirection direction, RotaryPairing pairing, std::size_t head_width, ConstMatrixView<float> cosine,
+              ConstMatrixView<float> sine, std::span<const std::int32_t> positions, MatrixView<float> x) override;
+  void attention_forward(const AttentionShape& shape, std::span<const AttentionSegment> segments,
+                         ConstMatrixView<float> query, ConstMatrixView<float> key, ConstMatrixView<float> value,
+                         ConstMatrixView<float> prefix_key, ConstMatrixView<float> prefix_value, MatrixView<float> out,
+                         MatrixView<float> log_sum_exp) override;
+  void attention_backward(const AttentionShape& shape, std::span<const AttentionSegment> segments,
+                          ConstMatrixView<float> query, ConstMatrixView<float> key, ConstMatrixView<float> value,
+                          ConstMatrixView<float> prefix_key, ConstMatrixView<float> prefix_value,
+                          ConstMatrixView<float> out, ConstMatrixView<float> log_sum_exp,
+                          ConstMatrixView<float> out_gradient, MatrixView<float> query_gradient,
+                          MatrixView<float> key_gradient, MatrixView<float> value_gradient) override;
+  void swiglu_forward(ConstMatrixView<float> gate, ConstMatrixView<float> up, MatrixView<float> out) override;
+  void swiglu_backward(ConstMatrixView<float> out_gradient, ConstMatrixView<float> gate, ConstMatrixView<float> up,
+                       MatrixView<float> gate_gradient, MatrixView<float> up_gradient) override;
+  void gelu_forward(Gelu kind, ConstMatrixView<float> x, MatrixView<float> out) override;
+  void gelu_backward(Gelu kind, ConstMatrixView<float> out_gradient, ConstMatrixView<float> x,
+                     MatrixView<float> x_gradient) override;
+
+  void log_softmax(ConstMatrixView<float> logits, MatrixView<float> log_probabilities) override;
+  void cross_entropy(std::span<const std::int32_t> targets, std::span<const float> weights, MatrixView<float> logits,
+                     MatrixView<float> losses) override;
+  void kullback_leibler(ConstMatrixView<float> reference, std::span<const float> weights, MatrixView<float> logits,
+                        MatrixView<float> divergences) override;
+  void score(ConstMatrixView<float> logits, std::span<const std::int32_t> rows, std::span<const std::int32_t> targets,
+             MatrixView<float> losses, std::span<std::int32_t> greedy) override;
+  void top_k(ConstMatrixView<float> logits, std::size_t k, std::span<float> probabilities,
+             std::span<std::int32_t> ids) override;
+  void adam_update(const Adam& adam, std::span<const std::int32_t> rows, ConstMatrixView<float> gradient,
+                   MatrixView<float> first_moment, MatrixView<float> second_moment, MatrixView<float> x) override;
+  void clamp_row_norms(std::span<const std::int32_t> rows, ConstMatrixView<float> limits, MatrixView<float> x) override;
+  void clamp_around(ConstMatrixView<float> center, float radius, MatrixView<float> x) override;
+
+ private:
+  struct Memory {
+    std::size_t held = 0;
+    std::size_t peak = 0;
+    std::size_t next_address = 256;  // not null, and aligned as memory of a GPU is
+  };
+
+  template <class T>
+  void product(const char* operation, std::size_t rows, std::size_t columns, std::size_t inner, double flops,
+               double elements);
+  /// Over so many bytes.
+  void pass(const char* operation, double bytes, bool is_float64 = false);
+  void attention(const char* operation, const AttentionShape& shape, std::span<const AttentionSegment> segments,
+                 double products, double bytes);
+  void add(const Work& work);
+
+  std::shared_ptr<Memory> memory_;  // outlives the backend where matrices do
+  std::map<std::tuple<std::string, bool, std::size_t, std::size_t, std::size_t>, Work> work_;
+};
+
+}  // namespace lyaplock
