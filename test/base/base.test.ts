@@ -14,8 +14,8 @@ describe("Turns", () => {
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
     const turns = new Turns();
-    const end = performance.now() + 100;
-    while (performance.now() < end) await turns.next();
+    const patience = performance.now() + 4000;
+    while (ticks <= 5 && performance.now() < patience) await turns.next();
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(5);
   });
