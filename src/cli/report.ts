@@ -8,7 +8,7 @@ import {
   type ReportFormat,
   reportFormats,
 } from "../report/index.js";
-import { readCaseStudy, readRuns } from "../run/index.js";
+import { readCaseStudies, readRuns } from "../run/index.js";
 import { addCommonOptions, type CommonOptions } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
@@ -42,9 +42,7 @@ export function addReportCommand(program: Command, runtime: Runtime): void {
     const runs = await readRuns(directories);
     if (curves !== undefined) await writeWhole(curves, curvesCsv(runs));
     const readsTexts = caseStudy || html !== undefined;
-    const caseStudies = !readsTexts
-      ? []
-      : await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) })));
+    const caseStudies = readsTexts ? await readCaseStudies(runs) : [];
     if (html !== undefined || svg !== undefined) {
       const { writePage, writePlots } = await import("../report/page/write.js"); // no other command needs the plotting library
       if (html !== undefined) await writePage(html, { runs, caseStudies });

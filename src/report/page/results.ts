@@ -1,11 +1,11 @@
-import type { RunFiles } from "../../run/index.js";
+import type { CaseStudy, RunFiles } from "../../run/index.js";
 import { foreign, html, Markup } from "../html.js";
 import { svgElement } from "../plots/draw.js";
 import { type Figure, figureData, MOST_POINTS } from "../plots/figure.js";
 import type { Place } from "../plots/places.js";
 import { caseStudyTables } from "../tables/case-study.js";
 import { paperTables } from "../tables/paper-tables.js";
-import type { CaseStudy, Section } from "./section.js";
+import type { Section } from "./section.js";
 import { tableElement } from "./table.js";
 
 const meanings: [term: string, meaning: string][] = [
@@ -78,6 +78,6 @@ export function introduction(runs: readonly RunFiles[]): Markup {
   const datasets = [...new Set(runs.map(({ record }) => record.dataset.name))];
   const list = (names: string[]) => names.map((name, index) => html`${index === 0 ? "" : ", "}${foreign(name)}`);
   return html`<p>${runs.length === 1 ? "A run" : `${runs.length} runs`} of <strong>lyaplock</strong>, which edits the knowledge of a language model: thousands of facts, one batch after the
-other, while what the model already knew is to stay within a bound. Model: ${list(models)}. Facts: ${list(datasets)}. Everything here was read from the
+other, while what the model already knew is to stay within a bound. ${runs.length === 0 ? null : html`Model: ${list(models)}. Facts: ${list(datasets)}. `}Everything here was read from the
 directories of the runs; nothing was measured for this page.</p>`;
 }
