@@ -73,6 +73,8 @@ describe.skipIf(chromiumPath === undefined)("a page that follows a run", () => {
   });
 
   it("keeps what is open, scrolled and focused, and the reader's place", async () => {
+    // As in browsers that keep no place themselves.
+    await page.addStyleTag({ content: "html { overflow-anchor: none; }" });
     const summary = page.locator("#preservation-loss summary");
     await summary.click();
     await summary.focus();
