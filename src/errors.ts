@@ -2,6 +2,7 @@
 export type ErrorCode =
   | "ERR_ABORTED"
   | "ERR_ADDON"
+  | "ERR_COLLAPSE"
   | "ERR_CONFLICTING_FACTS"
   | "ERR_DATASET_FORMAT"
   | "ERR_DELTA"

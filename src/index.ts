@@ -89,6 +89,8 @@ export { LanguageModel, type SaveType } from "./model/language-model.js";
 export { type LoadOptions, loadModel } from "./model/load.js";
 export type { NativeKeySpace, NativeMatrix } from "./native/addon.js";
 export {
+  type Alarm,
+  type BatchLine,
   type EvaluationLine,
   type ExperimentOptions,
   type ExperimentResult,
@@ -99,6 +101,7 @@ export {
   type RunPlan,
   runExperiment,
   runMatrix,
+  type SessionOptions,
 } from "./run/index.js";
 export {
   type AveragedTrace,

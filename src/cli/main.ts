@@ -48,6 +48,10 @@ async function tell(error: unknown): Promise<number> {
   const message = error instanceof Error ? error.message : String(error);
   if (process.argv.includes("--json")) runtime.print(`${JSON.stringify({ error: { code, message } })}\n`);
   process.stderr.write(`lyaplock: ${message} (${code})\n`);
+  if (code === "ERR_COLLAPSE") {
+    process.stderr.write(`${(await runtime.onStopped?.()) ?? ""}\n`);
+    return 3;
+  }
   if (code === "ERR_INTERNAL" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return 1;
 }

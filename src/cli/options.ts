@@ -199,6 +199,11 @@ export function positiveInteger(text: string): number {
   return Number(text);
 }
 
+export function portNumber(text: string): number {
+  if (!/^\d+$/.test(text) || Number(text) > 65535) throw new InvalidArgumentError("Expected a port, 1 to 65535.");
+  return Number(text);
+}
+
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {
     throw new InvalidArgumentError("Expected a whole number from 0.");

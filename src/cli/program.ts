@@ -25,7 +25,7 @@ export function createProgram(runtime: Runtime, version: string): Command {
     .showHelpAfterError("(--help shows what can be given)")
     .addHelpText(
       "after",
-      "\nResults go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
+      "\nResults go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 stopped by --stop-on-collapse, 130 by Ctrl-C.",
     )
     .hook("preAction", (_program, command) => configure(command.opts<ConfigurationOptions>()));
   addDemoCommand(program, runtime);

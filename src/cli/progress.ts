@@ -1,8 +1,8 @@
 import type { WriteStream } from "node:tty";
 import { Presets, SingleBar } from "cli-progress";
-import { describeEvaluationLine } from "../report/index.js";
+import { batchHeading, batchRow, describeEvaluationLine } from "../report/index.js";
 import type { Progress, RunEvents } from "../run/events.js";
-import type { EvaluationLine } from "../run/index.js";
+import { alarmInWords, type EvaluationLine, type FinishedBatch } from "../run/index.js";
 import { Pace } from "./pace.js";
 
 /** Seconds between two plain lines of one stage. */
@@ -15,6 +15,10 @@ export class ProgressDisplay implements RunEvents {
   private bar: SingleBar | undefined;
   private lastLine = 0;
   private ended = false;
+  private rows = 0;
+
+  /** Also write a table of the batches, a line after each. */
+  tabulates = false;
 
   constructor(
     private readonly stream: WriteStream = process.stderr as WriteStream,
@@ -37,6 +41,17 @@ export class ProgressDisplay implements RunEvents {
   readonly onNote = (text: string): void => {
     this.finish();
     this.stream.write(`${text}\n`);
+  };
+
+  readonly onBatch = (batch: FinishedBatch): void => {
+    if (this.tabulates) {
+      if (this.rows === 0 || batch.batch === 1) this.onNote(batchHeading());
+      this.onNote(batchRow(batch));
+      this.rows += 1;
+    }
+    for (const alarm of batch.alarms ?? []) {
+      this.onNote(`Alarm after batch ${batch.batch} (${batch.edits} edits): ${alarmInWords(alarm)}.`);
+    }
   };
 
   readonly onEvaluation = (line: EvaluationLine): void => this.onNote(describeEvaluationLine(line));

@@ -9,7 +9,7 @@ import {
   reportFormats,
   traceTables,
 } from "../report/index.js";
-import { readCaseStudy, readResults } from "../run/index.js";
+import { readCaseStudies, readResults } from "../run/index.js";
 import { addCommonOptions, type CommonOptions } from "./options.js";
 import { printResult, type Runtime } from "./runtime.js";
 
@@ -44,9 +44,7 @@ export function addReportCommand(program: Command, runtime: Runtime): void {
     const { runs, traces } = await readResults(directories);
     if (curves !== undefined) await writeWhole(curves, curvesCsv(runs));
     const readsTexts = caseStudy || html !== undefined;
-    const caseStudies = !readsTexts
-      ? []
-      : await Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) })));
+    const caseStudies = readsTexts ? await readCaseStudies(runs) : [];
     if (html !== undefined || svg !== undefined) {
       const { writePage, writePlots } = await import("../report/page/write.js"); // no other command needs the plotting library
       const material = { runs, caseStudies, traces };

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { inShell } from "../base/shell.js";
 import type { SaveType } from "../model/index.js";
 import { describeMatrix } from "../report/index.js";
-import { isResumable, runExperiment, runMatrix } from "../run/index.js";
+import { isResumable, type RunEvents, runExperiment, runMatrix } from "../run/index.js";
 import {
   addCommonOptions,
   addEditingOptions,
@@ -17,6 +17,7 @@ import {
   type ModelOptions,
   modelOption,
   offsetOption,
+  portNumber,
   positiveInteger,
   publishedRteOption,
   publishedZsreOption,
@@ -46,6 +47,8 @@ interface RunOptions extends EditingOptions, Partial<ModelOptions> {
   glueEvery?: number;
   evalEvery?: number;
   caseStudy?: { cases: number };
+  watch?: number | true;
+  stopOnCollapse?: boolean;
 }
 
 export function addRunCommand(program: Command, runtime: Runtime): void {
@@ -85,6 +88,16 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
         "--case-study <n>",
         "keep longer texts of so many facts, by the unedited and the edited model",
       ).argParser((value: string) => ({ cases: positiveInteger(value) })),
+    )
+    .addOption(
+      new Option(
+        "--watch [port]",
+        "show the batches in a table, and serve the page of report --html on this machine alone, which follows the run and ends with it (default port: a free one, which is printed)",
+      ).argParser(portNumber),
+    )
+    .option(
+      "--stop-on-collapse",
+      "end, with exit code 3, after a batch that raises an alarm of collapse: first facts forgotten, or values that no longer converge; --resume goes on",
     );
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
@@ -109,19 +122,22 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
         solve: _solve,
         json: _json,
         out: directory,
+        watch,
         ...asked
       } = options;
       runtime.onStopped = async () =>
         (await isResumable(directory))
           ? `Go on with: lyaplock run --out ${inShell(directory)} --resume`
           : "Nothing was written yet; the same command begins again.";
-      const result = await runExperiment({ directory, ...asked }, runtime.progress, runtime.signal);
+      const result = await watched(watch, directory, runtime, (events) =>
+        runExperiment({ directory, watched: watch !== undefined, ...asked }, events, runtime.signal),
+      );
       printResult(runtime, options, result, () => describeRun(result));
     });
 }
 
 /** The options that go with --config; all others are in the file. */
-const besideConfig = ["config", "data", "out", "resume", "device", "threads", "json"];
+const besideConfig = ["config", "data", "out", "resume", "device", "threads", "json", "watch", "stopOnCollapse"];
 
 async function runConfig(file: string, options: RunOptions, command: Command, runtime: Runtime): Promise<void> {
   const other = command.options.find((option) => {
@@ -131,16 +147,30 @@ async function runConfig(file: string, options: RunOptions, command: Command, ru
   if (other !== undefined) {
     command.error(`error: ${other.long} is no option of --config; say it in the file`, { exitCode: 2 });
   }
-  const { out: directory, data, resume } = options;
+  const { out: directory, data, resume, watch, stopOnCollapse } = options;
   runtime.onStopped = async () =>
     `Go on with: lyaplock run --config ${inShell(file)}${data === undefined ? "" : ` --data ${inShell(data)}`} --out ${inShell(directory)} --resume`;
-  const result = await runMatrix({ file, data, directory, resume }, runtime.progress, runtime.signal);
+  const asked = { file, data, directory, resume, watched: watch !== undefined, stopOnCollapse };
+  const result = await watched(watch, directory, runtime, (events) => runMatrix(asked, events, runtime.signal));
   printResult(runtime, options, result, () => describeMatrix(result));
   if (result.runs.some(({ state }) => state === "failed")) process.exitCode = 1;
+}
+
+/** Runs, and lets it be watched where that was asked for. */
+async function watched<T>(
+  watch: RunOptions["watch"],
+  directory: string,
+  { progress, signal }: Runtime,
+  run: (events: RunEvents) => Promise<T>,
+): Promise<T> {
+  if (watch === undefined) return run(progress);
+  progress.tabulates = true;
+  const { watchRun } = await import("../watch/watch-run.js"); // nothing else here needs the plotting library
+  return watchRun({ directory, port: watch === true ? 0 : watch, events: progress, signal }, run);
 }
 
 const example = `
 Example:
   lyaplock run --model builtin:atlas --dataset atlas --edits 200 --batch 50 --out runs/first
-  lyaplock run --out runs/first --resume
+  lyaplock run --out runs/first --resume --watch
   lyaplock run --config experiments/atlas-methods.json --out runs/atlas-methods`;

@@ -1,3 +1,4 @@
+export { batchHeading, batchRow } from "./batch-row.js";
 export { describeChecks } from "./checks.js";
 export { describeComparison } from "./comparison.js";
 export { describeEvaluation } from "./evaluation.js";

@@ -14,6 +14,7 @@ import type { LanguageModel, SaveType } from "../model/language-model.js";
 import type { NativeMatrix } from "../native/addon.js";
 import type { LayerSuggestion } from "../trace/index.js";
 import { AUTO, chooseLayersByTracing } from "./auto-layers.js";
+import { batchLine } from "./batch-line.js";
 import { type EditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import {
   chooseContextTemplates,
@@ -228,7 +229,7 @@ async function editAll(
     done = report.edits;
     layers = report.layers;
     tell(`batch ${report.batch}`, done);
-    events.onBatch?.(report);
+    events.onBatch?.({ ...batchLine(report), values: report.values });
   }
   const finished = await editor.finish();
   return finished.length > 0 ? finished : layers;

@@ -6,7 +6,7 @@ import { readEditRecord } from "./edited-model.js";
 import { type EvaluationLine, readEvaluations } from "./evaluation-line.js";
 import type { RunEvents } from "./events.js";
 import { type Example, readExamples } from "./examples.js";
-import { completeFromRecord, completeRequest, type ExperimentOptions } from "./request.js";
+import { completeFromRecord, completeRequest, type ExperimentOptions, type SessionOptions } from "./request.js";
 import { notARun, RunDirectory, type RunDirectoryState } from "./run-directory.js";
 import { prepareRun, type RunInputs } from "./run-inputs.js";
 import { environmentChange, type RunRecord, readRunRecord } from "./run-record.js";
@@ -35,11 +35,13 @@ export interface ExperimentResult {
  * Everything is read and checked before the directory is touched. A run that is killed at any moment and resumed ends
  * with the files, times apart, of one that was not: whatever is on the disk beyond the last checkpoint is done again.
  *
+ * @throws ERR_COLLAPSE, where `stopOnCollapse` asks for it; the run can be resumed then, and goes on until the next such alarm.
+ *
  * @example
  * const { summary } = await runExperiment({ directory: "runs/first", model: "builtin:atlas", dataset: "atlas", edits: 100 });
  */
 export async function runExperiment(
-  options: ExperimentOptions,
+  { watched, stopOnCollapse, ...options }: ExperimentOptions & SessionOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<ExperimentResult> {
@@ -60,7 +62,7 @@ export async function runExperiment(
   try {
     await inDirectory(directory, state, async () => {
       await recordRun(directory, recorded, inputs, events);
-      await new Session(directory, inputs, stopwatch, events, signal).finish();
+      await new Session(directory, inputs, stopwatch, events, signal, { watched, stopOnCollapse }).finish();
     });
   } finally {
     inputs.dispose();

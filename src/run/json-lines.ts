@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { fileError } from "../base/file-error.js";
 import { named } from "../base/files.js";
 import { LyaplockError } from "../errors.js";
@@ -81,11 +80,17 @@ async function openForUpdate(path: string): Promise<FileHandle> {
   }
 }
 
-/** Reads a file of JSON lines, one record at a time. A missing file has none. */
+/**
+ * Reads a file of JSON lines, one record at a time. A missing file has none. What follows the last line's end is no line yet: it is
+ * being written, or was when its process was killed.
+ */
 export async function* readJsonLines<T>(path: string): AsyncGenerator<T> {
   try {
-    for await (const line of createInterface({ input: createReadStream(path) })) {
-      if (line !== "") yield JSON.parse(line) as T;
+    let rest = "";
+    for await (const text of createReadStream(path, { encoding: "utf8" })) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) if (line !== "") yield JSON.parse(line) as T;
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError("read", path, error);

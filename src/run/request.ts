@@ -79,6 +79,17 @@ export interface ExperimentOptions {
   caseStudy?: CaseStudyOptions;
 }
 
+/** What concerns one session of a run, and not what comes out of it: run.json does not have it. */
+export interface SessionOptions {
+  /**
+   * Measure after every batch how many of the first hundred facts the model still recalls; otherwise that is done where `evalEvery`
+   * has all facts measured.
+   */
+  watched?: boolean | undefined;
+  /** End with ERR_COLLAPSE after a batch that raises an alarm of collapse. Does what `watched` does too. */
+  stopOnCollapse?: boolean | undefined;
+}
+
 /** The options of a run with nothing left open; kept in run.json. */
 export interface RunRequest {
   model: string;

@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { exists } from "../base/files.js";
 import { readJsonFile } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
@@ -31,23 +31,40 @@ export interface RunFiles {
 export async function readRuns(directories: readonly string[]): Promise<RunFiles[]> {
   const runs: RunFiles[] = [];
   for (const path of directories) {
-    const matrix = new MatrixDirectory(path);
-    if (!(await matrix.holdsMatrix())) {
-      runs.push(await readRun(path));
-      continue;
+    const begun = await readBegunRuns(path);
+    if (begun.length === 0 && !(await new MatrixDirectory(path).holdsMatrix())) {
+      const what = `${resolve(path)} holds no run and no trace. Give directories of run, run --config or trace.`;
+      throw new LyaplockError("ERR_RUN_DIRECTORY", what);
     }
-    for (const { name } of await matrix.read()) {
-      if (await isBegun(matrix.run(name))) runs.push(await readRun(matrix.run(name)));
-    }
+    runs.push(...begun);
   }
   return runs;
+}
+
+/** The run of a directory, or those of a matrix; none before they have begun. */
+export async function readBegunRuns(path: string): Promise<RunFiles[]> {
+  const matrix = new MatrixDirectory(path);
+  const paths = (await matrix.holdsMatrix()) ? (await matrix.read()).map(({ name }) => matrix.run(name)) : [path];
+  const runs: RunFiles[] = [];
+  for (const run of paths) if (await isBegun(run)) runs.push(await readRun(run));
+  return runs;
+}
+
+/** Texts that a run has kept. */
+export interface CaseStudy {
+  run: RunFiles;
+  examples: readonly Example[];
+}
+
+export function readCaseStudies(runs: readonly RunFiles[]): Promise<CaseStudy[]> {
+  return Promise.all(runs.map(async (run) => ({ run, examples: await readCaseStudy(run) })));
 }
 
 /**
  * Texts that the run kept: of its case study, or else of its examples, which are shorter and fewer. None while it has not come
  * to them.
  */
-export async function readCaseStudy({ directory }: RunFiles): Promise<Example[]> {
+async function readCaseStudy({ directory }: RunFiles): Promise<Example[]> {
   const { caseStudy, examples } = new RunDirectory(directory);
   for (const path of [caseStudy, examples]) if (await exists(path)) return readExamples(path);
   return [];
@@ -55,10 +72,6 @@ export async function readCaseStudy({ directory }: RunFiles): Promise<Example[]>
 
 async function readRun(path: string): Promise<RunFiles> {
   const directory = new RunDirectory(path);
-  if (!(await isBegun(path))) {
-    const what = `${directory.path} holds no run and no trace. Give directories of run, run --config or trace.`;
-    throw new LyaplockError("ERR_RUN_DIRECTORY", what);
-  }
   const finished = (await directory.state()) === "finished";
   return {
     name: basename(directory.path),

@@ -4,9 +4,10 @@ import type { RunEvents } from "./events.js";
 import { type ExperimentResult, runExperiment } from "./experiment.js";
 import { MatrixDirectory, type MatrixRunState } from "./matrix-directory.js";
 import { type PlannedRun, readMatrix } from "./matrix-file.js";
+import type { SessionOptions } from "./request.js";
 import { RunDirectory } from "./run-directory.js";
 
-export interface MatrixOptions {
+export interface MatrixOptions extends SessionOptions {
   /** The file that describes the runs. */
   file: string;
   /** Where each gets its directory. */
@@ -31,7 +32,7 @@ export interface MatrixResult {
  *   in the result.
  */
 export async function runMatrix(
-  { file, directory: path, data, resume = false }: MatrixOptions,
+  { file, directory: path, data, resume = false, ...session }: MatrixOptions,
   events: RunEvents = {},
   signal?: AbortSignal,
 ): Promise<MatrixResult> {
@@ -43,7 +44,7 @@ export async function runMatrix(
   }
   const lock = await directory.occupy();
   try {
-    return { directory: directory.path, runs: await runAll(planned, directory, events, signal) };
+    return { directory: directory.path, runs: await runAll(planned, directory, session, events, signal) };
   } finally {
     await lock.release();
   }
@@ -52,6 +53,7 @@ export async function runMatrix(
 async function runAll(
   planned: readonly PlannedRun[],
   directory: MatrixDirectory,
+  session: SessionOptions,
   events: RunEvents,
   signal?: AbortSignal,
 ): Promise<MatrixResult["runs"]> {
@@ -59,7 +61,7 @@ async function runAll(
   await directory.write(states);
   for (const [index, run] of planned.entries()) {
     const place = `run ${index + 1} of ${planned.length}`;
-    states[index] = await runOne(run, place, directory, events, signal);
+    states[index] = await runOne(run, place, directory, session, events, signal);
     await directory.write(states);
   }
   return states.map((state) => ({ ...state, directory: directory.run(state.name) }));
@@ -69,6 +71,7 @@ async function runOne(
   { name, options }: PlannedRun,
   place: string,
   directory: MatrixDirectory,
+  session: SessionOptions,
   events: RunEvents,
   signal?: AbortSignal,
 ): Promise<MatrixRunState> {
@@ -76,7 +79,11 @@ async function runOne(
   try {
     const path = directory.run(name);
     const resume = ["interrupted", "finished"].includes(await new RunDirectory(path).state());
-    const result = await runExperiment({ ...options, directory: path, resume }, within(place, events), signal);
+    const result = await runExperiment(
+      { ...options, ...session, directory: path, resume },
+      within(place, events),
+      signal,
+    );
     events.onNote?.(result.alreadyFinished ? `${name} was finished before.` : outcome(name, result));
     return { name, state: "finished" };
   } catch (error) {
@@ -93,7 +100,7 @@ function within(place: string, events: RunEvents): RunEvents {
   return {
     onProgress: (progress) => events.onProgress?.({ ...progress, stage: `${place}, ${progress.stage}` }),
     onNote: (text) => events.onNote?.(text),
-    onBatch: (report) => events.onBatch?.(report),
+    onBatch: (batch) => events.onBatch?.(batch),
     onEvaluation: (line) => events.onEvaluation?.(line),
   };
 }

@@ -1,15 +1,20 @@
 import { rm } from "node:fs/promises";
 import { writeJson } from "../base/files.js";
 import type { BatchReport } from "../edit/report.js";
+import { LyaplockError } from "../errors.js";
 import type { CaseScores } from "../evaluate/index.js";
+import { alarmInWords, alarmsAfter, isCollapse } from "./alarms.js";
 import { type BatchLine, batchLine } from "./batch-line.js";
 import { Checkpoint } from "./checkpoint.js";
 import { readEditRecord, recordEdits, saveEditedModel } from "./edited-model.js";
 import { evaluateInChunks } from "./evaluation.js";
 import { lastOf } from "./evaluation-line.js";
+import { dueAfter } from "./evaluation-schedule.js";
 import type { RunEvents } from "./events.js";
 import { chooseExamples, type ExampleSet, keepAfter, keepBefore } from "./examples.js";
 import { JsonLines, readAllJsonLines } from "./json-lines.js";
+import { measureRecall } from "./recall.js";
+import type { SessionOptions } from "./request.js";
 import type { RunDirectory } from "./run-directory.js";
 import { RunEvaluations } from "./run-evaluations.js";
 import type { RunInputs } from "./run-inputs.js";
@@ -34,6 +39,7 @@ export class Session {
     private readonly stopwatch: Stopwatch,
     private readonly events: RunEvents,
     private readonly signal: AbortSignal | undefined,
+    private readonly options: SessionOptions,
   ) {}
 
   async finish(): Promise<void> {
@@ -116,24 +122,26 @@ export class Session {
     try {
       await checkpoint.restore(editor);
       const size = this.inputs.record.asked.batch;
-      let layers = (await readAllJsonLines<BatchLine>(this.directory.batches)).at(-1)?.layers ?? [];
+      const written = await readAllJsonLines<BatchLine>(this.directory.batches);
       const done = checkpoint.state.editor?.edits ?? 0;
       if (done < records.length) await evaluations.measureDue(done);
       for (let start = done; start < records.length; start += size) {
         const report = await this.editBatch(start, size);
-        await lines.append([batchLine(report)]);
+        const line = await this.judge(report, written);
+        await lines.append([line]);
         await checkpoint.commitBatch(editor, {
           lines: { ...checkpoint.state.lines, batches: lines.bytes },
           seconds: this.stopwatch.read(),
         });
-        layers = report.layers;
-        this.events.onBatch?.(report);
+        written.push(line);
+        this.events.onBatch?.({ ...line, values: report.values });
+        if (this.options.stopOnCollapse) refuseCollapse(line);
         if (report.edits < records.length) await evaluations.measureDue(report.edits);
       }
       // Not in the checkpoint: one who resumes after the last batch does it again.
       const finished = await this.stopwatch.time("updates", () => editor.finish());
       await evaluations.measureDue(records.length);
-      return finished.length > 0 ? finished : layers;
+      return finished.length > 0 ? finished : (written.at(-1)?.layers ?? []);
     } finally {
       await lines.close();
     }
@@ -160,6 +168,21 @@ export class Session {
     this.stopwatch.add("keys", report.seconds.keys);
     this.stopwatch.add("updates", report.seconds.updates);
     return report;
+  }
+
+  /** The line of a batch that has just been edited, after those of all batches before it. */
+  private async judge(report: BatchReport, written: readonly BatchLine[]): Promise<BatchLine> {
+    const { model, records, record, measures } = this.inputs;
+    const line = batchLine(report);
+    const { watched, stopOnCollapse } = this.options;
+    if (watched || stopOnCollapse || dueAfter(line.edits, records.length, record.asked).includes("metrics")) {
+      const begun = performance.now();
+      line.recalled = await measureRecall(model, records.slice(0, line.edits), measures, this.signal);
+      line.seconds.evaluation = (performance.now() - begun) / 1000;
+      this.stopwatch.add("evaluation", line.seconds.evaluation);
+    }
+    const alarms = alarmsAfter([...written, line]);
+    return alarms.length === 0 ? line : { ...line, alarms };
   }
 
   private async saveModel(layers: BatchLine["layers"]): Promise<void> {
@@ -222,4 +245,11 @@ export class Session {
       seconds: this.stopwatch.read(),
     });
   }
+}
+
+function refuseCollapse({ batch, edits, alarms = [] }: BatchLine): void {
+  const collapses = alarms.filter(isCollapse);
+  if (collapses.length === 0) return;
+  const what = `The run was stopped after batch ${batch} (${edits} edits), for ${collapses.map(alarmInWords).join("; ")}.`;
+  throw new LyaplockError("ERR_COLLAPSE", `${what} Its checkpoint has that batch, and --resume goes on after it.`);
 }

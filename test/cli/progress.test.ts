@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { duration } from "../../src/base/duration.js";
 import { Pace } from "../../src/cli/pace.js";
 import { ProgressDisplay } from "../../src/cli/progress.js";
+import type { FinishedBatch } from "../../src/run/events.js";
 
 /** A clock that the test moves, and a stream that remembers. */
 function stage(isTTY: boolean) {
@@ -67,6 +68,36 @@ describe("ProgressDisplay", () => {
       "",
     ]);
     expect(state.text).not.toContain("\u001b");
+  });
+
+  it("tells alarms of batches, and with a table each batch on a line", () => {
+    const layer = (preservationLoss: number, threshold: number | null, queue: number | null) => ({
+      ...{ layer: 1, preservationLoss, baseLoss: 2, threshold, queue, weight: 250, updateNorm: 1, residualNorm: 1 },
+      ...{ solveResidual: 0, form: null },
+    });
+    const batch: FinishedBatch = {
+      ...{ batch: 1, edits: 20, layers: [layer(2, 4, 1), layer(3, 4, 1.5)], values: [], residentBytes: 1 },
+      seconds: { values: 1, keys: 0.5, updates: 0.25, evaluation: 2 },
+    };
+    const second: FinishedBatch = {
+      ...{ ...batch, batch: 2, edits: 40, layers: [layer(5, null, null)] },
+      recalled: { mean: 66.6, standardError: 1, count: 40 },
+      alarms: [{ kind: "recall", recalled: 66.6, best: 100 }],
+    };
+    const plain = stage(false);
+    plain.display.onBatch(batch);
+    plain.display.onBatch(second);
+    expect(plain.state.text).toMatch(/^Alarm after batch 2 \(40 edits\): .*67 %.*100 %\.\n$/);
+
+    const { state, display } = stage(false);
+    display.tabulates = true;
+    display.onBatch(batch);
+    display.onBatch(second);
+    const [heading, first, next, alarm] = state.text.split("\n").map((line) => line.trim().split(/ {2,}/));
+    expect(heading).toEqual(["batch", "facts", "largest loss", "queue/weight", "first 100 recalled", "seconds"]);
+    expect(first).toEqual(["1", "20", "75 % of threshold", "1.5 / 250", "–", "3.8"]);
+    expect(next).toEqual(["2", "40", "2.5 x the first", "– / 250", "67 %", "3.8"]);
+    expect(alarm![0]).toMatch(/^Alarm after batch 2/);
   });
 
   it("draws a bar on a terminal, and gives the cursor back", () => {

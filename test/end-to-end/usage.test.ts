@@ -38,6 +38,7 @@ describe("wrong usage ends with 2", () => {
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--method", "magic"], "lyaplock"],
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--glue-every", "100"], "--glue-every"],
     [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--eval-every", "0"], "--eval-every"],
+    [["run", "--out", "x", "--model", "m", "--dataset", "atlas", "--watch", "70000"], "--watch"],
     [["doctor", "--device", "tpu"], "auto"],
     [["eval", "--model", "m"], "--glue"],
     [["plan", "--model", "builtin:atlas"], "--edits"],

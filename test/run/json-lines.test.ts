@@ -61,4 +61,12 @@ describe("readJsonLines", () => {
   it("finds nothing in a file that is not there", async () => {
     expect(await read()).toEqual([]);
   });
+
+  it("leaves out what is still being written, and refuses a whole line that is damaged", async () => {
+    const long = { text: "é".repeat(100_000) }; // more than is read at once
+    await writeFile(path, `${JSON.stringify(long)}\n\n{"b":2}\n{"c":3`);
+    expect(await read()).toEqual([long, { b: 2 }]);
+    await writeFile(path, '{"a":1}\n{"torn\n');
+    await expect(read()).rejects.toMatchObject({ code: "ERR_FILE", message: expect.stringContaining(path) });
+  });
 });

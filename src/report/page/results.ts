@@ -1,4 +1,4 @@
-import type { RunFiles } from "../../run/index.js";
+import type { CaseStudy, RunFiles } from "../../run/index.js";
 import { foreign, html, type Markup } from "../html.js";
 import { MOST_POINTS } from "../plots/figure.js";
 import type { Place } from "../plots/places.js";
@@ -6,7 +6,7 @@ import { caseStudyTables } from "../tables/case-study.js";
 import { paperTables } from "../tables/paper-tables.js";
 import { figureElement } from "./figure.js";
 import type { PageMaterial } from "./page.js";
-import type { CaseStudy, Section } from "./section.js";
+import type { Section } from "./section.js";
 import { tableElement } from "./table.js";
 
 const meanings: [term: string, meaning: string][] = [
@@ -72,10 +72,13 @@ export function introduction(material: PageMaterial): Markup {
   const datasets = runs.map(({ record }) => record.dataset.name);
   const list = (names: string[]) =>
     [...new Set(names)].map((name, index) => html`${index === 0 ? "" : ", "}${foreign(name)}`);
-  const facts = datasets.length === 0 ? null : html` Facts: ${list(datasets)}.`;
+  const about = [
+    models.length === 0 ? null : html` Model: ${list(models)}.`,
+    datasets.length === 0 ? null : html` Facts: ${list(datasets)}.`,
+  ];
   const counts = countsInWords(material);
   return html`<p>${counts.charAt(0).toUpperCase() + counts.slice(1)} of <strong>lyaplock</strong>, which edits the knowledge of a language model: thousands of facts, one batch after the
-other, while what the model already knew is to stay within a bound. Model: ${list(models)}.${facts} Everything here was read from the
+other, while what the model already knew is to stay within a bound.${about} Everything here was read from the
 directories that are named; nothing was measured for this page.</p>`;
 }
 

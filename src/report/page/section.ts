@@ -1,4 +1,3 @@
-import type { Example, RunFiles } from "../../run/index.js";
 import { html, type Markup } from "../html.js";
 
 /** A part of the page, reached from its list of contents. */
@@ -6,12 +5,6 @@ export interface Section {
   id: string;
   heading: string;
   body: Markup;
-}
-
-/** Texts that a run has kept. */
-export interface CaseStudy {
-  run: RunFiles;
-  examples: readonly Example[];
 }
 
 export function sectionElement({ id, heading, body }: Section): Markup {

@@ -2,9 +2,9 @@ import { plotStyle } from "../plots/styles.js";
 
 /** Of the page. Printed it is black on white, whatever the screen shows. */
 export const pageStyle = `
-:root { color-scheme: light dark; --page: #ffffff; --ink: #1b1b1b; --quiet: #565656; --line: #c9c9c9; --link: #00558f; --band: #f2f4f6; }
+:root { color-scheme: light dark; --page: #ffffff; --ink: #1b1b1b; --quiet: #565656; --line: #c9c9c9; --link: #00558f; --band: #f2f4f6; --alarm: #b3261e; }
 @media screen and (prefers-color-scheme: dark) {
-  :root { --page: #16181b; --ink: #e8e8e8; --quiet: #b0b4b8; --line: #454a50; --link: #7cc4f5; --band: #202429; }
+  :root { --page: #16181b; --ink: #e8e8e8; --quiet: #b0b4b8; --line: #454a50; --link: #7cc4f5; --band: #202429; --alarm: #ff9a8f; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem 1.25rem 4rem; max-width: 76rem; background: var(--page); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
@@ -17,6 +17,8 @@ a.skip { position: absolute; left: -100rem; }
 a.skip:focus { left: 1rem; background: var(--page); padding: .5rem; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 nav ul { padding-left: 1.2rem; }
+#alarms:not(:empty) { padding-left: 1rem; border-left: .3rem solid var(--alarm); }
+#following { color: var(--quiet); }
 .wide { overflow-x: auto; margin: .75rem 0; }
 table { width: max-content; max-width: 100%; border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }

@@ -26,6 +26,7 @@ export function figuresOf(runs: readonly RunFiles[], prefix = ""): CurveFigure[]
     preservation(drawn),
     ...layerFigures(drawn),
     metrics(drawn),
+    recall(drawn),
     byBatch(drawn),
     glue(drawn),
     perplexity(drawn),
@@ -150,6 +151,25 @@ function metrics(drawn: readonly Drawn[]): CurveFigure {
       "are still recalled when later ones have been written. Bars are standard errors.",
     ...{ x: EDITS, y: "% of prompts", reach: PERCENT },
     panels: [...panelsOf("metrics", "all facts so far"), ...panelsOf("firstBatch", "first batch")],
+  };
+}
+
+function recall(drawn: readonly Drawn[]): CurveFigure {
+  return {
+    ...{ id: "recall", title: "Recall of the facts edited first", panelsBy: "" },
+    explanation:
+      "Efficacy on the first hundred facts of the run, or on all while there are fewer, as it was measured with the batches: after each one " +
+      "of a run that is watched. A curve that falls is a model that forgets what it was taught first. Bars are standard errors.",
+    ...{ x: EDITS, y: "% of facts", reach: PERCENT },
+    panels: [
+      {
+        name: "",
+        curves: drawn.map(({ run, label, style }) => ({
+          ...{ label, style },
+          points: thinned(run.batches.flatMap(({ edits, recalled }) => pointAt(edits, recalled))),
+        })),
+      },
+    ],
   };
 }
 
