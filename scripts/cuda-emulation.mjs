@@ -31,7 +31,12 @@ import { plantMistakes } from "./cuda-planted.mjs";
 import { runVitest } from "./vitest.mjs";
 
 /** The fixtures of the published implementation, and what is said of a GPU alone. */
-const editingTests = ["test/cuda", "test/golden/lyaplock.test.ts", "test/golden/sequential-edit.test.ts"];
+const editingTests = [
+  "test/cuda",
+  "test/package/gpu-commands.test.ts",
+  "test/golden/lyaplock.test.ts",
+  "test/golden/sequential-edit.test.ts",
+];
 
 try {
   process.exitCode = await main();
