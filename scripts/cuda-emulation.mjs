@@ -6,7 +6,7 @@
 //   node scripts/cuda-emulation.mjs --addon [--unwatched]  the addon with CUDA, build/cuda-emulated/lyaplock-cuda.node,
 //                                                          for LYAPLOCK_ADDON; prints its path; --unwatched one that is
 //                                                          faster, and does not watch what kernels touch
-//   node scripts/cuda-emulation.mjs --editing [--edits N]  golden tests on such an addon, and N edits (20) of the built-in
+//   node scripts/cuda-emulation.mjs --editing [--edits N]  golden tests on such an addon, and N edits (10) of the built-in
 //                                                          model on the CPU and on it: the same numbers
 //   node scripts/cuda-emulation.mjs --planted              the native tests with mistakes planted in the backend, each
 //                                                          of which must be noticed
@@ -53,7 +53,7 @@ async function main() {
       addon: { type: "boolean" },
       unwatched: { type: "boolean" },
       editing: { type: "boolean" },
-      edits: { type: "string", default: "20" },
+      edits: { type: "string", default: "10" },
       planted: { type: "boolean" },
       declarations: { type: "boolean" },
     },

@@ -9,6 +9,8 @@ import { runVitest } from "./vitest.mjs";
 
 /** Tests that compute on whatever the addon does: the published implementation's numbers, and the CPU's. */
 const FIXTURES = ["test/golden", "test/cuda"];
+/** Benchmarks that run on a GPU; the others are of the CPU's BLAS, or beside rivals on the CPU. */
+const BENCHMARKS = ["update", "values", "editing", "tracing"];
 /** Lines of a step that are kept. */
 const LAST_LINES = 60;
 
@@ -26,7 +28,7 @@ export function stepsOf(kind, { emulated, out, names }) {
     const file = path.join(out, "figures.json");
     const args = [
       "bench/main.mjs",
-      ...names,
+      ...(names.length > 0 ? names : BENCHMARKS),
       "--device",
       "cuda",
       "--out",

@@ -13,7 +13,7 @@ import { onCuda } from "./cuda.js";
 
 const directory = await makeTemporaryDirectory();
 /** On an emulated GPU a fact takes seconds. */
-const edits = Number(process.env.LYAPLOCK_CUDA_EDITS ?? 20);
+const edits = Number(process.env.LYAPLOCK_CUDA_EDITS ?? 10);
 const batches = 5;
 // Of 100 facts, losses differed by 5e-8 between a CPU and an emulated GPU; a kernel that is wrong is wrong by much more.
 const ROUNDED = 1e-5;
