@@ -1,6 +1,6 @@
 // Benchmarks, each answering the question at the top of its file:
 //
-//   npm run bench [-- name … | all] [--scale S] [--out FILE]
+//   npm run bench [-- name … | all] [--scale S] [--device auto|cpu|cuda] [--out FILE]
 //   npm run bench -- editing [--model DIR --dataset counterfact:FILE --hparams FILE --text FILE] [--sample N]
 //
 // Timings are ratios within one run, since machines are shared. Tables go to stdout, all figures as JSON into FILE, from
@@ -18,9 +18,16 @@ import { printTable } from "./table.mjs";
 const quick = ["update", "values", "operations", "published", "editing", "tensorflow", "tracing", "roofline"];
 const patient = ["sequence", "memory"];
 
-const { names, scale, out, editing } = chosen();
+const { names, scale, out, device, editing } = chosen();
 // The kernel shall be the one that the library picks for this machine.
 for (const name of ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]) delete process.env[name];
+const { useDevice } = await import("../dist/native/index.js");
+try {
+  useDevice(device);
+} catch (error) {
+  console.error(`bench: ${error.message}`);
+  process.exit(1);
+}
 const { describeMachine } = await import("./machine.mjs");
 
 const machine = describeMachine();
@@ -55,6 +62,8 @@ function chosen() {
   if (unknown !== undefined) refuse(`there is no benchmark "${unknown}"; there are ${available.join(", ")} and all`);
   const scale = Number(values.scale);
   if (!(scale >= 1)) refuse(`--scale must be a number, 1 or more; received ${values.scale}`);
+  const devices = ["auto", "cpu", "cuda"];
+  if (!devices.includes(values.device)) refuse(`--device is ${devices.join(", ")}; received ${values.device}`);
   const results = fileURLToPath(new URL("results/", import.meta.url));
   const { model, dataset, hparams, text, sample } = values;
   if (sample !== undefined && !(Number(sample) >= 1)) refuse(`--sample must be 1 or more; received ${sample}`);
@@ -62,6 +71,7 @@ function chosen() {
     editing: given({ model, dataset, hparams, text, sample: sample && Number(sample) }),
     names: positionals.includes("all") ? available : positionals.length > 0 ? positionals : quick,
     scale,
+    device: values.device,
     out: path.resolve(values.out ?? path.join(results, `${new Date().toISOString().replaceAll(":", "-")}.json`)),
   };
 }
@@ -73,6 +83,7 @@ function parse() {
       options: {
         scale: { type: "string", default: "1" },
         out: { type: "string" },
+        device: { type: "string", default: "auto" },
         ...Object.fromEntries(
           ["model", "dataset", "hparams", "text", "sample"].map((name) => [name, { type: "string" }]),
         ),

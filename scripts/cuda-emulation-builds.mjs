@@ -20,6 +20,13 @@ export const flags = [
 ];
 /** As C++, with a call before every access to memory. */
 export const kernelFlags = ["-x", "c++", "-fsanitize=thread", "-O2"];
+/** In their place: nothing watches what kernels touch, for what would take too long otherwise. */
+const UNWATCHED = [
+  "-DLYAPLOCK_CUDA_EMULATION_UNWATCHED",
+  "-O3",
+  // Threads of a kernel are told apart by thread-local variables, which an addon otherwise finds by a call each time.
+  ...(process.arch === "x64" ? ["-mtls-dialect=gnu2"] : []),
+];
 export const SANITIZERS = [
   "-g",
   "-fsanitize=address,undefined",
@@ -52,32 +59,30 @@ export async function buildOwnTests(build, sanitizers) {
 }
 
 /** The backend's objects, from the folder of its sources. */
-export async function backend(build, sources, more) {
-  const kernels = filesIn(root, sources, ".cu");
+export async function backend(build, sources, sanitizers) {
   return [
-    ...(await objects(path.join(build, "backend"), filesIn(root, sources, ".cpp"), [...flags, ...more])),
-    ...(await objects(path.join(build, "kernels"), kernels, [
-      ...flags,
-      ...kernelFlags,
-      ...more.filter((flag) => !SANITIZERS.includes(flag)),
-    ])),
+    ...(await aroundKernels(build, sources, sanitizers)),
+    ...(await objects(path.join(build, "kernels"), filesIn(root, sources, ".cu"), [...flags, ...kernelFlags])),
   ];
 }
 
-/** The sources of every program and of the addon, but the backend and what is the addon's own. */
-async function shared(build, sanitizers) {
+/** The backend's objects without its kernels. */
+function aroundKernels(build, sources, sanitizers) {
+  return objects(path.join(build, "backend"), filesIn(root, sources, ".cpp"), [...flags, ...sanitizers]);
+}
+
+/** The sources of every program and of the addon, but the emulation, the backend and what is the addon's own. */
+function native(build, sanitizers) {
   const sources = filesIn(root, "native", ".cpp").filter((name) => !/^native\/(addon|backend\/cuda)\//.test(name));
-  return [
-    ...(await emulation(build, sanitizers)),
-    ...(await objects(path.join(build, "native"), sources, [...flags, ...sanitizers])),
-  ];
+  return objects(path.join(build, "native"), sources, [...flags, ...sanitizers]);
 }
 
 /** Everything of the native tests but the backend itself. */
 export async function aroundBackend(build, sanitizers) {
   const tests = [...filesIn(root, "test/native", ".cpp"), ...filesIn(root, `${EMULATION}/backend`, ".cpp")];
   return [
-    ...(await shared(build, sanitizers)),
+    ...(await emulation(build, sanitizers)),
+    ...(await native(build, sanitizers)),
     ...(await objects(path.join(build, "tests"), tests, [...flags, ...sanitizers])),
   ];
 }
@@ -92,8 +97,11 @@ export async function buildNativeTests(build, sanitizers) {
   return program;
 }
 
-/** Returns the path of the addon. */
-export async function buildAddon() {
+/**
+ * Returns the path of the addon. `watched` or not, the numbers are the same; unwatched they come many times sooner, and
+ * mistakes of kernels go unnoticed.
+ */
+export async function buildAddon({ watched = true } = {}) {
   const build = path.join(root, "build", "cuda-emulated");
   const include = (name) => ["-isystem", createRequire(import.meta.url)(name).include_dir.replaceAll('"', "")];
   // As in binding.gyp.
@@ -102,14 +110,28 @@ export async function buildAddon() {
     ...include("node-api-headers"),
     ...["-DNAPI_VERSION=8", "-DNAPI_CPP_EXCEPTIONS", "-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
   ];
+  const sources = "native/backend/cuda";
+  const emulated = watched
+    ? [...(await emulation(build, [])), ...(await backend(build, sources, []))]
+    : await unwatched(path.join(root, "build", "cuda-unwatched"), build, sources);
   const all = [
-    ...(await shared(build, [])),
-    ...(await backend(build, "native/backend/cuda", [])),
+    ...emulated,
+    ...(await native(build, [])),
     ...(await objects(path.join(build, "addon"), filesIn(root, "native/addon", ".cpp"), [...flags, ...more])),
   ];
-  const addon = path.join(build, "lyaplock-cuda.node");
+  const addon = path.join(build, watched ? "lyaplock-cuda.node" : "lyaplock-cuda-unwatched.node");
   await compile(root, [...all, "-shared", "-o", addon, ...flags, ...findBlas(), "-ldl"]);
   return addon;
+}
+
+/** The emulation and the backend; what is the same when watched comes from that build. */
+async function unwatched(build, watchedBuild, sources) {
+  const kernels = filesIn(root, sources, ".cu");
+  return [
+    ...(await emulation(build, UNWATCHED)),
+    ...(await aroundKernels(watchedBuild, sources, [])),
+    ...(await objects(path.join(build, "kernels"), kernels, [...flags, "-x", "c++", ...UNWATCHED])),
+  ];
 }
 
 /**

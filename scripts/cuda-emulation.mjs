@@ -3,8 +3,11 @@
 //   node scripts/cuda-emulation.mjs [--sanitize] [NAME]    its own tests, then the native tests with the CUDA backend;
 //                                                          --sanitize with AddressSanitizer and UBSanitizer; of the
 //                                                          tests, only those whose name contains NAME
-//   node scripts/cuda-emulation.mjs --addon                the addon with CUDA, build/cuda-emulated/lyaplock-cuda.node,
-//                                                          for LYAPLOCK_ADDON; prints its path
+//   node scripts/cuda-emulation.mjs --addon [--unwatched]  the addon with CUDA, build/cuda-emulated/lyaplock-cuda.node,
+//                                                          for LYAPLOCK_ADDON; prints its path; --unwatched one that is
+//                                                          faster, and does not watch what kernels touch
+//   node scripts/cuda-emulation.mjs --editing [--edits N]  golden tests on such an addon, and N edits (10) of the built-in
+//                                                          model on the CPU and on it: the same numbers
 //   node scripts/cuda-emulation.mjs --planted              the native tests with mistakes planted in the backend, each
 //                                                          of which must be noticed
 //   node scripts/cuda-emulation.mjs --declarations         compares the emulation's declarations with NVIDIA's, where those
@@ -25,6 +28,15 @@ import {
   SANITIZERS,
 } from "./cuda-emulation-builds.mjs";
 import { plantMistakes } from "./cuda-planted.mjs";
+import { runVitest } from "./vitest.mjs";
+
+/** The fixtures of the published implementation, and what is said of a GPU alone. */
+const editingTests = [
+  "test/cuda",
+  "test/package/gpu-commands.test.ts",
+  "test/golden/lyaplock.test.ts",
+  "test/golden/sequential-edit.test.ts",
+];
 
 try {
   process.exitCode = await main();
@@ -39,14 +51,18 @@ async function main() {
     options: {
       sanitize: { type: "boolean" },
       addon: { type: "boolean" },
+      unwatched: { type: "boolean" },
+      editing: { type: "boolean" },
+      edits: { type: "string", default: "10" },
       planted: { type: "boolean" },
       declarations: { type: "boolean" },
     },
   });
   if (values.addon) {
-    console.log(await buildAddon());
+    console.log(await buildAddon({ watched: !values.unwatched }));
     return 0;
   }
+  if (values.editing) return testEditing(values.edits);
   if (values.declarations) {
     const compared = await compareDeclarations();
     console.log(compared ? "declarations are NVIDIA's" : "no headers of CUDA were found to compare with");
@@ -59,6 +75,22 @@ async function main() {
   const nativeTests = await buildNativeTests(build, sanitizers);
   const codes = [ownTests, nativeTests].map((program) => run(program, positionals));
   return Math.max(...codes);
+}
+
+/** Returns the exit code. */
+async function testEditing(edits) {
+  const addon = await buildAddon({ watched: false });
+  const { code, passed, failed } = runVitest(editingTests, {
+    env: {
+      LYAPLOCK_ADDON: addon,
+      LYAPLOCK_CUDA_EDITS: edits,
+      // The matrices are small, and the emulation is of one thread: others of BLAS would only wait for it, busily.
+      OPENBLAS_NUM_THREADS: "1",
+    },
+    timeout: 1800,
+  });
+  console.log(`${passed} passed, ${failed} failed`);
+  return code;
 }
 
 /** Returns the exit code. */

@@ -63,7 +63,7 @@ void on_segmentation_fault(int, siginfo_t* info, void*) {
 
 void set_up() {
   if (arena != 0) return;
-  arena = reinterpret_cast<std::uintptr_t>(map_memory(arena_bytes, PROT_NONE));
+  arena = reinterpret_cast<std::uintptr_t>(map_memory(arena_bytes, watches_bytes ? PROT_NONE : PROT_READ | PROT_WRITE));
   const void* states = map_memory(arena_bytes, PROT_READ | PROT_WRITE);
   to_state = static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(states) - arena);
   never_used = arena + page;
@@ -74,6 +74,7 @@ void set_up() {
 }
 
 void protect(int protection) {
+  if (!watches_bytes) return;
   if (mprotect(reinterpret_cast<void*>(arena), never_used - arena, protection) != 0) fault("mprotect failed");
 }
 
@@ -222,6 +223,7 @@ void check_host(const char* name, const void* memory, std::size_t bytes) {
 }
 
 void check_alive(const char* name, const void* memory, std::size_t bytes, bool initialised) {
+  if (!watches_bytes) return;
   const auto begin = reinterpret_cast<std::uintptr_t>(memory);
   const State* states = &state_of(begin);
   for (std::size_t i = 0; i < bytes; ++i) {
@@ -233,10 +235,12 @@ void check_alive(const char* name, const void* memory, std::size_t bytes, bool i
 }
 
 void mark_initialised(void* memory, std::size_t bytes) {
+  if (!watches_bytes) return;
   std::memset(&state_of(reinterpret_cast<std::uintptr_t>(memory)), static_cast<int>(State::initialised), bytes);
 }
 
 void mark_uninitialised(void* memory, std::size_t bytes) {
+  if (!watches_bytes) return;
   check_alive("memory", memory, bytes, false);
   std::memset(&state_of(reinterpret_cast<std::uintptr_t>(memory)), static_cast<int>(State::uninitialised), bytes);
   poison(memory, bytes);

@@ -8,6 +8,14 @@
 
 namespace cuda_emulation {
 
+/// Whether the state of every byte is known, and device memory closed to the host. Without it, calls are checked, but
+/// not what kernels and the host touch.
+#ifdef LYAPLOCK_CUDA_EMULATION_UNWATCHED
+inline constexpr bool watches_bytes = false;
+#else
+inline constexpr bool watches_bytes = true;
+#endif
+
 /// Of a byte of device memory. What is 0 was never allocated.
 enum class State : std::uint8_t { none = 0, uninitialised = 1, initialised = 2, freed = 3 };
 

@@ -82,11 +82,21 @@ void* Stream::allocate(std::size_t bytes) {
 }
 
 void Stream::release(void* memory) noexcept {
-  // A device that is lost has no memory to give back, and whoever calls next is told.
-  (void)cudaFreeAsync(memory, stream_);
+  const cudaError_t status = cudaFreeAsync(memory, stream_);
+  if (succeeded(status)) return;
+  // Nobody can be told here. It is kept for the next who waits, and taken from the runtime, where the next kernel that
+  // is launched would be blamed for it.
+  (void)cudaGetLastError();
+  cudaError_t none = cudaSuccess;
+  failed_release_.compare_exchange_strong(none, status);
 }
 
-void Stream::synchronize(const char* operation) const { check(cudaStreamSynchronize(stream_), operation); }
+void Stream::synchronize(const char* operation) {
+  check(cudaStreamSynchronize(stream_), operation);
+  check_releases();
+}
+
+void Stream::check_releases() { check(failed_release_.exchange(cudaSuccess), "giving memory back"); }
 
 // Delegates, so that what a failing call leaves behind is destroyed.
 Libraries::Libraries(const Stream& stream) : Libraries(static_cast<cudaStream_t>(stream)) {

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 #include <cusolverDn.h>
 
+#include <atomic>
 #include <string>
 
 namespace lyaplock::cuda {
@@ -33,14 +34,17 @@ class Stream {
 
   /// Memory, aligned to 256 bytes, for operations that are put on the stream after this call.
   void* allocate(std::size_t bytes);
-  /// After the operations on the stream so far.
+  /// After the operations on the stream so far. What goes wrong is thrown by the next check_releases.
   void release(void* memory) noexcept;
-  /// Waits for all operations so far. What went wrong in one of them is thrown here.
-  void synchronize(const char* operation) const;
+  /// Waits for all operations so far. What went wrong in one of them, or in a release, is thrown here.
+  void synchronize(const char* operation);
+  /// Throws what went wrong in a release since the last call; for whoever has waited for the stream by another way.
+  void check_releases();
 
  private:
   cudaStream_t stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
+  std::atomic<cudaError_t> failed_release_ = cudaSuccess;
 };
 
 /// The libraries' handles, bound to a stream.

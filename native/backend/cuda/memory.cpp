@@ -49,6 +49,7 @@ void CudaBackend::upload(void* destination, const void* host, std::size_t bytes)
 
 void CudaBackend::download(void* host, const void* source, std::size_t bytes) {
   staging_.download(*stream_, host, source, bytes);
+  stream_->check_releases();
 }
 
 void CudaBackend::synchronize() { stream_->synchronize("waiting for the GPU"); }

@@ -13,7 +13,7 @@ using namespace lyaplock::test;
 
 namespace {
 
-/// Calls that only clean up, where nobody can be told; and an allocation, which is tried a second time.
+/// Calls that only clean up, and are told later or never; and an allocation, which is tried a second time.
 const std::set<std::string> unheard = {"cudaMallocAsync",   "cudaFreeAsync",    "cudaFreeHost",     "cudaEventDestroy",
                                        "cudaStreamDestroy", "cublasDestroy_v2", "cusolverDnDestroy"};
 
@@ -85,6 +85,29 @@ TEST("memory that ends is told in numbers, and what was there before is still go
   CHECK(message.find("no memory for 8 TiB") != std::string::npos);
   CHECK(message.find("16 GiB of 16 GiB are free") != std::string::npos);
   CHECK((download(*on, there.view()) == std::vector<float>{1, 2, 3}));
+}
+
+TEST("memory that cannot be given back is told to the next who waits, and blames no kernel") {
+  const std::shared_ptr<Backend> on = create_cuda_backend({});
+  Matrix<float> there = upload<float>(*on, std::vector<float>{1, 2, 3}, 1, 3);
+  const auto release_in_vain = [&] {
+    Matrix<float> scratch(*on, 1, 3);
+    on->synchronize();
+    cuda_emulation::fail_call(1);
+    scratch = {};
+    CHECK(cuda_emulation::failed_call() == std::string("cudaFreeAsync"));
+    cuda_emulation::fail_call(0);
+    on->add_scaled(1.0F, there, there);  // goes well
+  };
+  const ConstMatrixView<float> there_now = there;
+  release_in_vain();
+  const std::string message = CHECK_ERROR(ErrorCode::device, on->synchronize());
+  CHECK(message.find("giving memory back") != std::string::npos);
+  on->synchronize();  // told once
+
+  release_in_vain();
+  CHECK_ERROR(ErrorCode::device, (void)download(*on, there_now));
+  CHECK((download(*on, there_now) == std::vector<float>{4, 8, 12}));
 }
 
 TEST("memory and copies notice every status") {
