@@ -17,10 +17,14 @@ Array positive_definite(Random& random, std::size_t n) {
 struct Sizes {
   std::size_t m, n, k;
 };
-// The last three are large enough to be shared out over threads, by rows and by columns.
-const std::vector<Sizes> product_sizes = {{0, 3, 2},   {3, 0, 2},     {3, 4, 0},       {1, 1, 1},       {1, 9, 5},
-                                          {1, 70, 33}, {7, 1, 3},     {5, 6, 7},       {33, 65, 17},    {128, 64, 96},
-                                          {2, 300, 3}, {100, 90, 80}, {300, 200, 150}, {150, 400, 129}, {1, 1500, 900}};
+// Of those that are cut into tiles, with rests and without, {9, 40, 1022} has rows of A 4 KiB apart: they are placed
+// with a gap of an element on either side. The last three are large enough to be shared out over threads, by rows and
+// by columns.
+const std::vector<Sizes> product_sizes = {
+    {0, 3, 2},     {3, 0, 2},       {3, 4, 0},       {1, 1, 1},     {1, 9, 5},     {1, 70, 33},
+    {7, 1, 3},     {5, 6, 7},       {8, 0, 3},       {9, 31, 0},    {8, 32, 16},   {14, 33, 15},
+    {29, 300, 20}, {20, 70, 1600},  {9, 40, 1022},   {33, 65, 17},  {128, 64, 96}, {2, 300, 3},
+    {100, 90, 80}, {300, 200, 150}, {150, 400, 129}, {1, 1500, 900}};
 
 template <class T>
 void gemm(Backend& on, double tolerance) {

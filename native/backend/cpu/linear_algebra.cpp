@@ -5,6 +5,7 @@
 #include "backend/cpu/loops.h"
 #include "backend/cpu/row_major.h"
 #include "backend/cpu/shared_blas.h"
+#include "backend/cpu/wide_product.h"
 #include "backend/matrix.h"
 #include "backend/widened_product.h"
 
@@ -13,6 +14,7 @@ namespace lyaplock::cpu {
 void CpuBackend::gemm(Transpose a_op, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<float> b,
                       float beta, MatrixView<float> c) {
   count_flops(flops::gemm(c.rows, c.cols, inner_size(a_op, a)));
+  if (a_op == Transpose::no && suits_wide_product(c.rows)) return add_wide_product(pool_, b_op, alpha, a, b, beta, c);
   if (c.rows != 1 || a.empty()) return add_product(pool_, a_op, b_op, alpha, a, b, beta, c);
   const std::size_t grain = product_grain / a.size() + 1;
   pool_.parallel_for(c.cols, grain, [&](std::size_t begin, std::size_t end) {

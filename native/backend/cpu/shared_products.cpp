@@ -3,6 +3,7 @@
 
 #include "backend/cpu/row_major.h"
 #include "backend/cpu/shared_blas.h"
+#include "backend/cpu/wide_product.h"
 
 namespace lyaplock::cpu {
 
@@ -20,6 +21,25 @@ void add_product(ThreadPool& pool, Transpose a_op, Transpose b_op, T alpha, Cons
       multiply(a_op, b_op, alpha, rows_of(a_op, a, begin, count), b, beta, c.row_range(begin, count));
     else
       multiply(a_op, b_op, alpha, a, columns_of(b_op, b, begin, count), beta, c.column_range(begin, count));
+  });
+}
+
+void add_wide_product(ThreadPool& pool, Transpose b_op, float alpha, ConstMatrixView<float> a, ConstMatrixView<float> b,
+                      float beta, MatrixView<float> c) {
+  if (c.empty()) return;
+  // Of as many rows' products as the copy of B costs.
+  constexpr std::size_t copy = 20;
+  const auto share = [&](std::size_t size) { return (size + pool.size() - 1) / pool.size(); };
+  const std::size_t panels = (c.cols + wide_product_columns - 1) / wide_product_columns;
+  const bool by_rows = (share(c.rows) + copy) * panels < (c.rows + copy) * share(panels);
+  const std::size_t pieces = by_rows ? c.rows : panels;
+  const std::size_t grain = product_grain * pieces / (c.size() * std::max<std::size_t>(1, a.cols)) + 1;
+  pool.parallel_for(pieces, grain, [&](std::size_t first, std::size_t last) {
+    if (by_rows)
+      return multiply_wide(b_op, alpha, a.row_range(first, last - first), b, beta, c.row_range(first, last - first));
+    const std::size_t begin = first * wide_product_columns;
+    const std::size_t count = std::min(last * wide_product_columns, c.cols) - begin;
+    multiply_wide(b_op, alpha, a, columns_of(b_op, b, begin, count), beta, c.column_range(begin, count));
   });
 }
 
