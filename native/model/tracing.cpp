@@ -95,115 +95,132 @@ std::vector<float> Tracing::scores(TracedKind kind, std::size_t window, std::siz
     throw Error(ErrorCode::invalid_argument, "A window must have two layers or more");
   const std::size_t layers = layers_.size();
   // Before the subject nothing is corrupted, so that nothing is restored there either.
-  std::vector<float> scores((end - begin) * layers, low_);
-  for (std::size_t first = std::max(begin, prompt_.subject_begin); first < end;) {
-    const Group together = group(first, group_end(first, end));
-    for (std::size_t layer = 0; layer < layers; ++layer) {
-      const std::size_t half = window / 2;
-      const Window restored = kind == TracedKind::state
-                                  ? Window{layer, layer + 1}
-                                  : Window{layer > half ? layer - half : 0, std::min(layers, layer + half)};
-      const std::vector<float> found = run_group(together, kind, restored, cancellation);
-      for (std::size_t token = first; token < together.end_token; ++token)
-        scores[(token - begin) * layers + layer] = mean(std::span(found).subspan((token - first) * copies_, copies_));
-    }
-    first = together.end_token;
+  std::vector<double> sums((end - begin) * layers, 0.0);
+  const std::vector<Restoration> all = restorations(kind, window, std::max(begin, prompt_.subject_begin), end);
+  for (std::size_t first = 0; first < all.size();) {
+    std::size_t last = first, rows = 0;
+    do {
+      rows += rows_of(all[last++]);
+    } while (last < all.size() && rows + rows_of(all[last]) <= kRowsAtOnce);
+    const std::span together = std::span(all).subspan(first, last - first);
+    const std::vector<float> found = run_together(together, kind, cancellation);
+    for (std::size_t run = 0; run < found.size(); ++run)
+      sums[(together[run].token - begin) * layers + together[run].layer] += static_cast<double>(found[run]);
+    first = last;
+  }
+  std::vector<float> scores(sums.size(), low_);
+  for (const Restoration& restoration : all) {
+    const std::size_t i = (restoration.token - begin) * layers + restoration.layer;
+    scores[i] = static_cast<float>(sums[i] / static_cast<double>(copies_));
   }
   return scores;
 }
 
-std::size_t Tracing::group_end(std::size_t first_token, std::size_t end_token) const {
-  const std::size_t tokens = prompt_.tokens.size();
-  std::size_t end = first_token + 1;
-  for (std::size_t rows = copies_ * (tokens - first_token); end < end_token; ++end) {
-    rows += copies_ * (tokens - end);
-    if (rows > kRowsAtOnce) break;
+/// Of tokens [begin, end), of every layer and copy, in the order of the layers that they begin in.
+std::vector<Tracing::Restoration> Tracing::restorations(TracedKind kind, std::size_t window, std::size_t begin,
+                                                        std::size_t end) const {
+  const std::size_t layers = layers_.size(), half = window / 2;
+  std::vector<Restoration> all;
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    const bool alone = kind == TracedKind::state;
+    const std::size_t first = alone ? layer : layer - std::min(layer, half);
+    const std::size_t behind = alone ? layer + 1 : std::min(layers, layer + half);
+    for (std::size_t token = begin; token < end; ++token)
+      for (std::size_t copy = 0; copy < copies_; ++copy) all.push_back({token, copy, layer, first, behind});
   }
-  return end;
+  return all;
 }
 
-Tracing::Group Tracing::group(std::size_t first_token, std::size_t end_token) const {
-  const std::size_t tokens = prompt_.tokens.size();
-  Group group{first_token, end_token, {}, {}, {}, {}, {}, {}};
-  for (std::size_t token = first_token; token < end_token; ++token)
-    for (std::size_t run = 1; run <= copies_; ++run) {
-      if (token + 1 == tokens) group.restored_end.push_back(static_cast<std::int32_t>(group.restored.size()));
-      group.restored.push_back(static_cast<std::int32_t>(group.layout.rows()));
-      group.at_token.push_back(static_cast<std::int32_t>(token));
-      group.layout.append(tokens - token, token, run * tokens, token);
-      group.last.push_back(static_cast<std::int32_t>(group.layout.rows() - 1));
-      for (std::size_t row = token; row < tokens; ++row)
-        group.corrupted.push_back(static_cast<std::int32_t>(run * tokens + row));
-    }
-  return group;
-}
-
-/// The answer's probability in every run of the group.
-std::vector<float> Tracing::run_group(const Group& group, TracedKind kind, Window window,
-                                      const Cancellation& cancellation) {
-  Backend& backend = model_.backend();
-  const std::size_t n = group.layout.rows(), runs = group.last.size(), layers = layers_.size();
-  Matrix<float> x(backend, n, model_.description().width);
-  start(group, kind, window, x);
-  const auto restores = [&](TracedKind part, std::size_t layer) { return kind == part && layer < window.end; };
-  for (std::size_t layer = window.begin + 1; layer + 1 < layers; ++layer) {
+/// The answer's probability in every run.
+std::vector<float> Tracing::run_together(std::span<const Restoration> restorations, TracedKind kind,
+                                         const Cancellation& cancellation) {
+  const std::size_t layers = layers_.size();
+  std::size_t rows = 0;
+  for (const Restoration& restoration : restorations) rows += rows_of(restoration);
+  Matrix<float> x(model_.backend(), rows, model_.description().width);
+  Wave wave;
+  for (std::size_t layer = restorations.front().begin; layer < layers; ++layer) {
     cancellation.check();
-    const MatrixView<float> attention = first_rows(activations_.attention, n);
-    const MatrixView<float> activation = first_rows(activations_.activation, n);
-    model_.attend(layer, group.layout, x, prefix(layer), activations_);
-    if (restores(TracedKind::attention, layer))
-      restore(layers_[layer].attention, group.at_token, group.restored, attention);
-    model_.expand(layer, attention, x, {}, activations_);
-    if (restores(TracedKind::feed_forward, layer))
-      restore(layers_[layer].activation, group.at_token, group.restored, activation);
-    model_.contract(layer, activation, x);
+    if (wave.layout.rows() > 0) pass(layer, wave, kind, first_rows(x, wave.layout.rows()));
+    const std::span rest = restorations.subspan(wave.restored.size());
+    const auto later = std::ranges::find_if(rest, [layer](const Restoration& one) { return one.begin > layer; });
+    begin(rest.first(static_cast<std::size_t>(later - rest.begin())), kind, wave, x);
   }
-
-  // In the last layer only what predicts the answer goes on from the attention.
-  const std::size_t layer = layers - 1;
-  Matrix<float> last(backend, runs, x.cols());
-  backend.gather_rows(x, group.last, last);
-  if (layer > window.begin) {
-    model_.attend(layer, group.layout, x, prefix(layer), activations_);
-    Matrix<float> attention(backend, runs, activations_.attention.cols());
-    backend.gather_rows(first_rows(activations_.attention, n), group.last, attention);
-    const std::vector<std::int32_t> at_end(group.restored_end.size(),
-                                           static_cast<std::int32_t>(prompt_.tokens.size() - 1));
-    if (restores(TracedKind::attention, layer))
-      restore(layers_[layer].attention, at_end, group.restored_end, attention);
-    model_.expand(layer, attention, last, {}, activations_);
-    const MatrixView<float> activation = first_rows(activations_.activation, runs);
-    if (restores(TracedKind::feed_forward, layer))
-      restore(layers_[layer].activation, at_end, group.restored_end, activation);
-    model_.contract(layer, activation, last);
-  }
+  Matrix<float> last(model_.backend(), wave.last.size(), x.cols());
+  model_.backend().gather_rows(x, wave.last, last);
   return probabilities(last);
 }
 
-/// x [rows, m] = the output of the window's first layer, where restoring has changed the restored token's row alone.
-void Tracing::start(const Group& group, TracedKind kind, Window window, MatrixView<float> x) {
+/// x [rows of the wave, m] goes through a layer; of the last one, only rows that predict the answer.
+void Tracing::pass(std::size_t layer, const Wave& wave, TracedKind kind, MatrixView<float> x) {
   Backend& backend = model_.backend();
-  const std::size_t layer = window.begin, runs = group.restored.size();
-  backend.gather_rows(layers_[layer].output, group.corrupted, x);
-  if (kind == TracedKind::state) return restore(layers_[layer].output, group.at_token, group.restored, x);
+  const std::size_t runs = wave.restored.size();
+  const auto first = std::ranges::upper_bound(wave.end, layer) - wave.end.begin();
+  const std::span tokens = std::span(wave.at_token).subspan(static_cast<std::size_t>(first));
+  const std::span restored = std::span(wave.restored).subspan(static_cast<std::size_t>(first));
 
-  RowLayout layout;
-  std::vector<std::int32_t> rows;
-  for (std::size_t run = 0; run < runs; ++run) {
-    const AttentionSegment& segment = group.layout.segments[run];
-    layout.append(1, segment.prefix_count, segment.prefix_begin, segment.prefix_count);
-    rows.push_back(group.corrupted[segment.begin]);
+  const MatrixView<float> attention = first_rows(activations_.attention, x.rows);
+  model_.attend(layer, wave.layout, x, prefix(layer), activations_);
+  if (kind == TracedKind::attention) restore(layers_[layer].attention, tokens, restored, attention);
+  if (layer + 1 < layers_.size()) {
+    const MatrixView<float> activation = first_rows(activations_.activation, x.rows);
+    model_.expand(layer, attention, x, {}, activations_);
+    if (kind == TracedKind::feed_forward) restore(layers_[layer].activation, tokens, restored, activation);
+    return model_.contract(layer, activation, x);
   }
+
+  Matrix<float> last(backend, runs, x.cols), last_attention(backend, runs, attention.cols);
+  backend.gather_rows(x, wave.last, last);
+  backend.gather_rows(attention, wave.last, last_attention);
+  const MatrixView<float> activation = first_rows(activations_.activation, runs);
+  model_.expand(layer, last_attention, last, {}, activations_);
+  if (kind == TracedKind::feed_forward) {
+    std::vector<std::int32_t> of_last;  // where the prompt's last token is restored
+    for (auto run = static_cast<std::size_t>(first); run < runs; ++run)
+      if (wave.restored[run] == wave.last[run]) of_last.push_back(static_cast<std::int32_t>(run));
+    const std::vector<std::int32_t> at_end(of_last.size(), static_cast<std::int32_t>(prompt_.tokens.size() - 1));
+    restore(layers_[layer].activation, at_end, of_last, activation);
+  }
+  model_.contract(layer, activation, last);
+  backend.scatter_rows(last, wave.last, x);
+}
+
+/// Adds runs that begin in one layer, and their rows of that layer's output to x, where restoring has changed the
+/// restored token's row alone.
+void Tracing::begin(std::span<const Restoration> restorations, TracedKind kind, Wave& wave, MatrixView<float> x) {
+  if (restorations.empty()) return;
+  Backend& backend = model_.backend();
+  const std::size_t layer = restorations.front().begin, tokens = prompt_.tokens.size(), runs = restorations.size();
+  const std::size_t first_run = wave.restored.size(), first_row = wave.layout.rows();
+  std::vector<std::int32_t> rows;   // in the corrupted runs
+  RowLayout layout;                 // of the restored rows alone
+  std::vector<std::int32_t> below;  // and these in the corrupted runs
+  for (const auto& [token, copy, at, begin, end] : restorations) {
+    const std::size_t corrupted = (copy + 1) * tokens;
+    wave.restored.push_back(static_cast<std::int32_t>(wave.layout.rows()));
+    wave.at_token.push_back(static_cast<std::int32_t>(token));
+    wave.end.push_back(end);
+    wave.layout.append(tokens - token, token, corrupted, token);
+    wave.last.push_back(static_cast<std::int32_t>(wave.layout.rows() - 1));
+    for (std::size_t row = token; row < tokens; ++row) rows.push_back(static_cast<std::int32_t>(corrupted + row));
+    layout.append(1, token, corrupted, token);
+    below.push_back(static_cast<std::int32_t>(corrupted + token));
+  }
+  backend.gather_rows(layers_[layer].output, rows, x.row_range(first_row, rows.size()));
+  const std::span at_token = std::span(wave.at_token).subspan(first_run);
+  const std::span at_rows = std::span(wave.restored).subspan(first_run);
+  if (kind == TracedKind::state) return restore(layers_[layer].output, at_token, at_rows, x);
+
   Matrix<float> restored(backend, runs, x.cols);
-  backend.gather_rows(layer == 0 ? embedded_ : layers_[layer - 1].output, rows, restored);
+  backend.gather_rows(layer == 0 ? embedded_ : layers_[layer - 1].output, below, restored);
   const MatrixView<float> attention = first_rows(activations_.attention, runs);
   const MatrixView<float> activation = first_rows(activations_.activation, runs);
   model_.attend(layer, layout, restored, prefix(layer), activations_);
-  if (kind == TracedKind::attention) backend.gather_rows(layers_[layer].attention, group.at_token, attention);
+  if (kind == TracedKind::attention) backend.gather_rows(layers_[layer].attention, at_token, attention);
   model_.expand(layer, attention, restored, {}, activations_);
-  if (kind == TracedKind::feed_forward) backend.gather_rows(layers_[layer].activation, group.at_token, activation);
+  if (kind == TracedKind::feed_forward) backend.gather_rows(layers_[layer].activation, at_token, activation);
   model_.contract(layer, activation, restored);
-  backend.scatter_rows(restored, group.restored, x);
+  backend.scatter_rows(restored, at_rows, x);
 }
 
 /// into(rows[i], :) = clean(tokens[i], :). Of attention and feed-forward part it is what their output maps read that is

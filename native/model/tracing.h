@@ -20,7 +20,8 @@ struct TracedPrompt {
 ///
 /// Attention looks back alone, so that a restoration at token t in layer l changes nothing below l and nothing before
 /// t: only rows from t on in the layers above are run, upon the keys and values that the corrupted runs left of earlier
-/// tokens. The copies of a prompt and the tokens of a layer go through together.
+/// tokens. Copies, tokens and layers go through together: the runs of a wave begin one after the other, each in its
+/// layer.
 class Tracing {
  public:
   /// Runs the prompt once as it is and in as many copies as there is noise for: noise [copies * subject tokens, m] is
@@ -38,26 +39,30 @@ class Tracing {
                             const Cancellation& cancellation);
 
  private:
-  /// Layers in which something is restored, [begin, end).
-  struct Window {
+  /// A run that goes on from a corrupted copy's. Something is restored at `token` in layers [begin, end).
+  struct Restoration {
+    std::size_t token, copy, layer;  // layer: the one whose score it is for
     std::size_t begin, end;
   };
-  /// Runs that go through together: of every token [first_token, end_token), of every copy.
-  struct Group {
-    std::size_t first_token, end_token;
-    RowLayout layout;                        // from the restored token on
-    std::vector<std::int32_t> corrupted;     // of each row, its row in the corrupted runs
-    std::vector<std::int32_t> restored;      // of each run, its first row: the one where something is restored
-    std::vector<std::int32_t> at_token;      // and that token: its row in the clean run
-    std::vector<std::int32_t> last;          // and its last row, the one that predicts the answer
-    std::vector<std::int32_t> restored_end;  // runs in which that is one row
+  /// Runs that have begun, in the order of their layers.
+  struct Wave {
+    RowLayout layout;                    // from the restored token on
+    std::vector<std::int32_t> restored;  // of each run, its first row: the one where something is restored
+    std::vector<std::int32_t> at_token;  // and that token: its row in the clean run
+    std::vector<std::int32_t> last;      // and its last row, the one that predicts the answer
+    std::vector<std::size_t> end;  // and the layer from which on nothing is restored; none is less than the one before
   };
 
   void run(const TokenBatch& batch, ConstMatrixView<float> noise, const Cancellation& cancellation);
-  [[nodiscard]] Group group(std::size_t first_token, std::size_t end_token) const;
-  [[nodiscard]] std::size_t group_end(std::size_t first_token, std::size_t end_token) const;
-  std::vector<float> run_group(const Group& group, TracedKind kind, Window window, const Cancellation& cancellation);
-  void start(const Group& group, TracedKind kind, Window window, MatrixView<float> x);
+  [[nodiscard]] std::vector<Restoration> restorations(TracedKind kind, std::size_t window, std::size_t begin,
+                                                      std::size_t end) const;
+  [[nodiscard]] std::size_t rows_of(const Restoration& restoration) const {
+    return prompt_.tokens.size() - restoration.token;
+  }
+  std::vector<float> run_together(std::span<const Restoration> restorations, TracedKind kind,
+                                  const Cancellation& cancellation);
+  void pass(std::size_t layer, const Wave& wave, TracedKind kind, MatrixView<float> x);
+  void begin(std::span<const Restoration> restorations, TracedKind kind, Wave& wave, MatrixView<float> x);
   void restore(const Matrix<float>& clean, std::span<const std::int32_t> tokens, std::span<const std::int32_t> rows,
                MatrixView<float> into);
   std::vector<float> probabilities(ConstMatrixView<float> x);
