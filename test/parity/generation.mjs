@@ -9,7 +9,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { PublishedEditing, WITHOUT_TRANSFORMERS } from "../../bench/baselines/editing.mjs";
 import { loadModel } from "../../dist/index.js";
-import { packTokens, unpackTokens } from "../../dist/model/index.js";
+import { drawTokens } from "../../dist/model/generation.js";
+import { packTokens } from "../../dist/model/index.js";
 import { call } from "../../dist/native/index.js";
 
 const [TOKENS, WINDOW, CONTINUED] = [20_000, 512, 20];
@@ -71,10 +72,8 @@ async function continuationsAgree() {
       continue;
     }
     const options = { maxLength: ids.length + CONTINUED, topK: 1, seed: 0 };
-    const [found] = unpackTokens(
-      await call((cancellation) => model.native.generate(packTokens([ids]), options, cancellation)),
-    );
-    const tokens = found.slice(ids.length);
+    const tokens = [];
+    for await (const [{ token }] of drawTokens(model.native, [ids], options)) tokens.push(token);
     const first = tokens.findIndex((token, j) => token !== expected.tokens[j]);
     if (first < 0 && tokens.length === CONTINUED) continue;
     differing++;
