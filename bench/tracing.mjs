@@ -14,7 +14,8 @@ Both restore at every token and layer, with one clean and ten corrupted copies o
 passes of those eleven copies, of which the last token alone is scored, as many as there are restorations, and nothing is
 restored in them: the least that tracing without reuse can cost. Reuse leaves out the layers below what is restored, the
 tokens before it and the clean copy, and its products are larger, since all tokens of a layer go through together. Bound
-by arithmetic in float32. Attention outputs are restored in windows as MLP outputs are, and cost the same.
+by arithmetic in float32. Attention outputs are restored in windows as MLP outputs are, and cost the same. All three
+together, which is what a trace does unless told otherwise, share the corrupted runs.
 `;
 
 const COPIES = 10;
@@ -31,23 +32,23 @@ export async function run({ model: source = "builtin:atlas" }) {
     const [{ text }] = await model.nextTokens(prompt.prompt, { top: 1 });
     facts.push({ ...prompt, knownId, attribute: text });
   }
-  const traced = async (kind) => {
+  const traced = async (kinds) => {
     const found = [];
-    for await (const fact of trace(model, facts, { kinds: [kind], samples: COPIES, noise: 0.1 })) found.push(fact);
+    for await (const fact of trace(model, facts, { kinds, samples: COPIES, noise: 0.1 })) found.push(fact);
     return found;
   };
   const passes = facts.map((fact) => fullPass(model, fact));
-  await verify(await traced("state"), passes);
+  await verify(await traced(["state"]), passes);
 
   const rows = [];
-  for (const kind of ["state", "mlp"]) {
+  for (const kinds of [["state"], ["mlp"], ["state", "mlp", "attention"]]) {
     const compared = await compare({
-      reuse: async () => void (await traced(kind)),
+      reuse: async () => void (await traced(kinds)),
       "full passes": async () => {
-        for (const { restorations, pass } of passes) for (let i = 0; i < restorations; i++) await pass();
+        for (const { restorations, pass } of passes) for (let i = 0; i < kinds.length * restorations; i++) await pass();
       },
     });
-    rows.push(...compared.map((row) => ({ kind, ...row })));
+    rows.push(...compared.map((row) => ({ kind: kinds.join(", "), ...row })));
   }
   model.dispose();
   return rows;
