@@ -156,6 +156,8 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
   description.validate();
   const Family& family = family_named(description.family);
   std::unique_ptr<Weights> weights(new Weights(std::move(backend), family));
+  // Without them the reader makes weights without values.
+  if (paths.empty()) throw Error(ErrorCode::model_format, "A checkpoint has one file or more, and none was named");
   weights->files_ = open_checkpoint(paths, description, family);
   weights->read(description, type, cancellation);
   return weights;

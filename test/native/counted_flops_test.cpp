@@ -4,21 +4,10 @@
 
 #include "arrays.h"
 #include "backend_test.h"
+#include "counted_in.h"
 
 using namespace lyaplock;
 using namespace lyaplock::test;
-
-namespace {
-
-/// What `work` adds to this thread's count.
-template <class Work>
-double counted_in(const Work& work) {
-  const double before = counted_flops();
-  work();
-  return counted_flops() - before;
-}
-
-}  // namespace
 
 // Large enough for a factor to be made of products and triangular systems, which must not be counted again.
 BACKEND_TEST("operations are counted once, from their shapes") {

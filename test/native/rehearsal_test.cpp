@@ -1,6 +1,6 @@
 #include "arrays.h"
-#include "backend/counted_flops.h"
 #include "backend/rehearsal/rehearsal_backend.h"
+#include "counted_in.h"
 #include "edit/layer_editor.h"
 #include "model/key_pass.h"
 #include "model/values.h"
@@ -10,13 +10,6 @@ using namespace lyaplock;
 using namespace lyaplock::test;
 
 namespace {
-
-template <class Function>
-double counted_in(const Function& work) {
-  const double before = counted_flops();
-  work();
-  return counted_flops() - before;
-}
 
 /// Operations of an account, those of attention's own products or all others.
 double flops_of(const std::vector<Work>& account, bool of_attention) {
@@ -88,6 +81,12 @@ BACKEND_TEST("a rehearsal asks for what the work itself asks for") {
     pass(*sized);
     CHECK(flops_of(rehearsal->take_work(), false) == of_keys);
   }
+}
+
+BACKEND_TEST("a model to compute with has files") {
+  const std::shared_ptr<Backend> same(std::shared_ptr<Backend>(), &on);
+  CHECK_ERROR(ErrorCode::model_format,
+              Transformer::load(same, small_description("llama"), {}, WeightType::float32, {}));
 }
 
 BACKEND_TEST("a rehearsal of updates takes the forms that they take, and as many operations") {
