@@ -65,7 +65,6 @@ void RehearsalBackend::product(const char* operation, std::size_t rows, std::siz
 }
 
 // --- memory
-// -----------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<void> RehearsalBackend::allocate(std::size_t bytes) {
   const std::size_t address = memory_->next_address;
@@ -98,7 +97,6 @@ void RehearsalBackend::download(void* host, const void*, std::size_t bytes) {
 }
 
 // --- elementwise and copies
-// -------------------------------------------------------------------------------------------
 
 void RehearsalBackend::fill(float, MatrixView<float> x) { pass("fill", bytes_of(x)); }
 void RehearsalBackend::fill(double, MatrixView<double> x) { pass("fill", bytes_of(x), true); }
@@ -156,7 +154,6 @@ void RehearsalBackend::keep_at_least(ConstMatrixView<double> ratio, double, Matr
 }
 
 // --- linear algebra
-// ---------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -259,7 +256,6 @@ void RehearsalBackend::gesdd(MatrixView<double> a, MatrixView<double> u, MatrixV
 }
 
 // --- rows
-// -------------------------------------------------------------------------------------------------------------
 
 void RehearsalBackend::gather_rows(ConstMatrixView<float>, std::span<const std::int32_t>, MatrixView<float> out) {
   pass("gather_rows", bytes_of(out, out));
@@ -279,7 +275,6 @@ void RehearsalBackend::row_norms(ConstMatrixView<float> x, MatrixView<float> nor
 }
 
 // --- transformer
-// ------------------------------------------------------------------------------------------------------
 
 void RehearsalBackend::rms_norm_forward(ConstMatrixView<float> x, ConstMatrixView<float> weight, float,
                                         MatrixView<float> out, MatrixView<float> inverse_rms) {
@@ -360,7 +355,6 @@ void RehearsalBackend::gelu_backward(Gelu, ConstMatrixView<float> out_gradient, 
 }
 
 // --- distributions
-// ----------------------------------------------------------------------------------------------------
 
 void RehearsalBackend::log_softmax(ConstMatrixView<float> logits, MatrixView<float> log_probabilities) {
   pass("log_softmax", bytes_of(logits, logits, log_probabilities));
@@ -386,7 +380,6 @@ void RehearsalBackend::top_k(ConstMatrixView<float> logits, std::size_t, std::sp
 }
 
 // --- optimisation
-// -----------------------------------------------------------------------------------------------------
 
 void RehearsalBackend::adam_update(const Adam&, std::span<const std::int32_t> rows, ConstMatrixView<float> gradient,
                                    MatrixView<float>, MatrixView<float>, MatrixView<float>) {

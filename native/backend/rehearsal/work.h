@@ -25,9 +25,10 @@ struct Work {
   /// its order. Of a factor: its order.
   std::size_t rows = 0, columns = 0, inner = 0;
   double calls = 0;
-  double flops =
-      0;  // of all calls, as backend/counted_flops.h counts; attention's products, which that leaves out, too
-  double bytes = 0;  // that all calls read and write if each operand passes once
+  /// Of all calls, as backend/counted_flops.h counts, and attention's products, which that leaves out.
+  double flops = 0;
+  /// That all calls read and write if each operand passes once.
+  double bytes = 0;
 };
 
 }  // namespace lyaplock
