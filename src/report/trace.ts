@@ -10,7 +10,7 @@ export function describeTrace(summary: TraceSummary): string {
   return [
     `${facts} facts that ${model.name} knows (${skipped.unknown} others it does not know, ${skipped.unusable} could not be used)`,
     `the answer's probability: ${percent(high.mean)} clean, ${percent(low.mean)} with noise of ${noise.toFixed(4)} on the subject ` +
-      `(${samples} copies); total effect ${withBand(totalEffect)}`,
+      `(${samples} ${samples === 1 ? "copy" : "copies"}); total effect ${withBand(totalEffect)}`,
     formatTables(effectTables(summary), "text"),
     describeSuggestion(summary),
   ].join("\n\n");
