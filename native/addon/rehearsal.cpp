@@ -39,8 +39,9 @@ struct BatchRehearsal {
 
 BatchRehearsal rehearse_batch(const ModelDescription& description, const ValuePrompts& value_prompts,
                               const ValueOptions& options, const KeyPrompts& key_prompts,
-                              const std::vector<std::size_t>& layers, const Cancellation& cancellation) {
-  const auto backend = std::make_shared<RehearsalBackend>();
+                              const std::vector<std::size_t>& layers, std::size_t device_memory,
+                              const Cancellation& cancellation) {
+  const auto backend = std::make_shared<RehearsalBackend>(device_memory);
   const std::unique_ptr<Transformer> model = Transformer::without_values(backend, description);
   BatchRehearsal batch;
   batch.values = rehearse(*backend, [&] { optimize_values(*model, value_prompts, options, false, cancellation); });
@@ -146,7 +147,8 @@ Napi::Value rehearse_batch(const Napi::CallbackInfo& info) {
       [description = model_description(given.Get("model")), values = value_prompts(given.Get("valuePrompts")),
        options = value_options(object(given.Get("valueOptions"), "valueOptions")),
        keys = key_prompts(given.Get("keyPrompts")), layers = counts(given.Get("layers"), "layers"),
-       token] { return rehearse_batch(description, values, options, keys, layers, *token); },
+       memory = count(given.Get("deviceMemory"), "deviceMemory"),
+       token] { return rehearse_batch(description, values, options, keys, layers, memory, *token); },
       [](Napi::Env env, const BatchRehearsal& batch) -> Napi::Value {
         Napi::Object object = Napi::Object::New(env);
         object.Set("values", to_object(env, batch.values));

@@ -72,6 +72,9 @@ class Backend {
   virtual void synchronize() = 0;
   /// Whether the memory of matrices is the host's own: then, after `synchronize`, the host may use it in place.
   [[nodiscard]] virtual bool shares_host_memory() const = 0;
+  /// What the activations of one pass over many sequences may take (backend/activation_bytes.h): with more rows
+  /// products are faster, and every weight is read for more of them.
+  [[nodiscard]] virtual std::size_t activation_bytes() const = 0;
   /// For people: "cpu (OpenBLAS Haswell, 2 threads)".
   [[nodiscard]] virtual std::string description() const = 0;
 

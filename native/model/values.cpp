@@ -48,7 +48,7 @@ std::vector<double> bytes_of_facts(const ModelDescription& d, const ValuePrompts
 /// Ends of consecutive groups of facts, as few as keep what is held of a group under the limit, and of about one size:
 /// products of few rows are slow.
 std::vector<std::size_t> group_ends(const Transformer& model, const ValuePrompts& prompts, std::size_t layer) {
-  constexpr double limit = 0.75 * (1ULL << 30);
+  const auto limit = static_cast<double>(model.backend().activation_bytes());
   const std::vector<double> bytes = bytes_of_facts(model.description(), prompts, layer);
   const double total = std::accumulate(bytes.begin(), bytes.end(), 0.0);
   const double share = total / std::ceil(total / limit);

@@ -33,8 +33,8 @@ struct Values {
 /// but only what depends on δ is computed again in each iteration: layers above the block, tokens from the lookup
 /// position on, facts that have not converged, logits where there is a label (mathematics, "Optimising the values").
 ///
-/// Facts go through in groups that need at most 0.75 GiB of activations, or one by one. ErrorCode::not_finite if a loss
-/// is not a number.
+/// Facts go through in groups that need no more than the backend's activation_bytes, or one by one.
+/// ErrorCode::not_finite if a loss is not a number.
 Values optimize_values(Transformer& model, const ValuePrompts& prompts, const ValueOptions& options,
                        bool keep_trajectories, const Cancellation& cancellation);
 

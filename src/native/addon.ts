@@ -491,6 +491,8 @@ export interface RehearsedBatch {
   valueOptions: ValueOptions;
   keyPrompts: KeyPrompts;
   layers: number[];
+  /** Bytes, by which the code chooses how many facts go through together. */
+  deviceMemory: number;
 }
 
 export interface BatchRehearsal {

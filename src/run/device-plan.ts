@@ -97,7 +97,10 @@ export async function planOnDevice(options: DevicePlanOptions, signal?: AbortSig
   const properties = plannedDevices[device];
   const { layers } = hyperparameters;
   const prompts = plannedPrompts(Math.min(batch, edits), counterfactLengths);
-  const rehearsed = { model: config, ...prompts, valueOptions: valueOptions(hyperparameters), layers };
+  const rehearsed = {
+    ...{ model: config, ...prompts, valueOptions: valueOptions(hyperparameters), layers },
+    deviceMemory: properties.memoryBytes,
+  };
   const facts = await call((cancellation) => addon().rehearseBatch(rehearsed, cancellation), signal);
 
   const { feedForwardWidth: keyWidth, width: valueWidth } = config;

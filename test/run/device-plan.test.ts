@@ -35,6 +35,19 @@ describe("the prompts of a plan", () => {
 });
 
 describe("the plan of values on a device", () => {
+  it("reads the weights less often where memory lets more facts go through together", async () => {
+    const [small, large] = await Promise.all(
+      (["rtx4090", "h100"] as const).map((device) => planFor("gpt-j-6b", { edits: 100, device })),
+    );
+    const [few, many] = [small!.onDevice.weightStays, large!.onDevice.weightStays];
+    expectWithin(many.values.flops.products / few.values.flops.products - 1, 1e-6);
+    expect(many.values.bytes).toBeLessThan(few.values.bytes / 2);
+    // 0.75 GiB, and a 32nd of 80.
+    expect(few.memory.values / 2 ** 30).toBeLessThan(0.85);
+    expect(many.memory.values / 2 ** 30).toBeGreaterThan(2);
+    expect(many.memory.values / 2 ** 30).toBeLessThan(2.8);
+  });
+
   it.each([
     ["gpt-j-6b", (m: number, d: number) => ({ attention: 4 * m * m, keys: 2 * m * m, feedForward: 2 * m * d })],
     ["llama-3-8b", (m: number, d: number) => ({ attention: 2.5 * m * m, keys: 0.5 * m * m, feedForward: 3 * m * d })],

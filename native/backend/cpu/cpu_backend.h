@@ -1,6 +1,7 @@
 // The CPU as a backend: BLAS and LAPACK for linear algebra, vectorised loops over a thread pool for the rest.
 #pragma once
 
+#include "backend/activation_bytes.h"
 #include "backend/backend.h"
 #include "base/thread_pool.h"
 
@@ -19,6 +20,7 @@ class CpuBackend final : public Backend {
   void download(void* host, const void* source, std::size_t bytes) override;
   void synchronize() override;
   [[nodiscard]] bool shares_host_memory() const override { return true; }
+  [[nodiscard]] std::size_t activation_bytes() const override { return kHostActivationBytes; }
   [[nodiscard]] std::string description() const override;
 
   // elementwise.cpp

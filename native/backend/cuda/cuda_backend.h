@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "backend/activation_bytes.h"
 #include "backend/backend.h"
 #include "backend/cuda/create_cuda_backend.h"
 #include "backend/cuda/device.h"
@@ -24,6 +25,7 @@ class CudaBackend final : public Backend {
   void download(void* host, const void* source, std::size_t bytes) override;
   void synchronize() override;
   [[nodiscard]] bool shares_host_memory() const override { return false; }
+  [[nodiscard]] std::size_t activation_bytes() const override { return device_activation_bytes(device_.memory); }
   [[nodiscard]] std::string description() const override;
 
   // elementwise.cu

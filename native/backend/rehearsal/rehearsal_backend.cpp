@@ -26,7 +26,8 @@ double bytes_of_rows(const MatrixView<T>& matrix, std::size_t rows) {
 
 }  // namespace
 
-RehearsalBackend::RehearsalBackend() : memory_(std::make_shared<Memory>()) {}
+RehearsalBackend::RehearsalBackend(std::size_t device_memory)
+    : device_memory_(device_memory), memory_(std::make_shared<Memory>()) {}
 
 std::vector<Work> RehearsalBackend::take_work() {
   std::vector<Work> all;

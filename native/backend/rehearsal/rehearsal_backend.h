@@ -5,6 +5,7 @@
 #include <string>
 #include <tuple>
 
+#include "backend/activation_bytes.h"
 #include "backend/backend.h"
 #include "backend/rehearsal/work.h"
 
@@ -15,7 +16,8 @@ namespace lyaplock {
 /// finite. So its account is that of the code itself, for a model of any size, on any machine. One thread at a time.
 class RehearsalBackend final : public Backend {
  public:
-  RehearsalBackend();
+  /// Behaves as a device with so many bytes of memory, of which there is no end; by default with few.
+  explicit RehearsalBackend(std::size_t device_memory = 0);
 
   /// What was asked for since the last call, or since it was made.
   std::vector<Work> take_work();
@@ -30,6 +32,7 @@ class RehearsalBackend final : public Backend {
   void download(void* host, const void* source, std::size_t bytes) override;
   void synchronize() override {}
   [[nodiscard]] bool shares_host_memory() const override { return false; }
+  [[nodiscard]] std::size_t activation_bytes() const override { return device_activation_bytes(device_memory_); }
   [[nodiscard]] std::string description() const override { return "rehearsal"; }
 
   void fill(float value, MatrixView<float> x) override;
@@ -139,6 +142,7 @@ class RehearsalBackend final : public Backend {
                  double products, double bytes);
   void add(const Work& work);
 
+  std::size_t device_memory_;
   std::shared_ptr<Memory> memory_;  // outlives the backend where matrices do
   std::map<std::tuple<std::string, bool, std::size_t, std::size_t, std::size_t>, Work> work_;
 };
