@@ -57,13 +57,14 @@ __global__ void attention_query_gradient_kernel(AttentionInputs in, OutGradients
   const auto gradient = [&](std::size_t c) { return head.query(given.out_gradient, c); };
   const auto key = [&](std::size_t k) { return head.key(in.prefix_key, in.key, k); };
   const auto value = [&](std::size_t k) { return head.key(in.prefix_value, in.value, k); };
-  const std::size_t last = first + tile_size < head.queries() ? first + tile_size - 1 : head.queries() - 1;
+  const unsigned queries = rows_there(first, head.queries());
+  const std::size_t last = first + queries - 1;
 
   ThreadSums<pieces> sums = {};
   for (std::size_t k = 0; k < head.keys_of(last); k += tile_size) {
     ThreadTile scores, weight_gradients;
-    multiply_rows(head.width, query, first, key, k, left_tile, right_tile, scores);
-    multiply_rows(head.width, gradient, first, value, k, left_tile, right_tile, weight_gradients);
+    multiply_rows(head.width, query, first, queries, key, k, left_tile, right_tile, scores);
+    multiply_rows(head.width, gradient, first, queries, value, k, left_tile, right_tile, weight_gradients);
     LYAPLOCK_UNROLL
     for (unsigned a = 0; a < thread_width; ++a) LYAPLOCK_UNROLL
     for (unsigned b = 0; b < thread_width; ++b) {
@@ -73,7 +74,8 @@ __global__ void attention_query_gradient_kernel(AttentionInputs in, OutGradients
               .score_gradient;
     }
     __syncthreads();
-    add_weighted_rows<pieces>(score_gradients, key, k, first_col, head.width, right_tile, sums);
+    add_weighted_rows<pieces>(score_gradients, queries, key, k, rows_there(k, head.keys()), first_col, head.width,
+                              right_tile, sums);
   }
   each_sum<pieces>(first_col, head.width, sums, [&](unsigned r, std::size_t col, float sum) {
     if (float* to = head.query(query_gradient, first + r)) to[col] = sum;
@@ -95,11 +97,13 @@ __global__ void attention_key_gradient_kernel(AttentionInputs in, OutGradients g
   const auto key = [&](std::size_t k) { return head.key(in.prefix_key, in.key, k); };
   const auto value = [&](std::size_t k) { return head.key(in.prefix_value, in.value, k); };
 
+  const unsigned keys = rows_there(first, head.segment.count);
+
   ThreadSums<pieces> key_sums = {}, value_sums = {};
   for (std::size_t c = first * head.group; c < head.queries(); c += tile_size) {
     ThreadTile scores, weight_gradients;  // a row for every key
-    multiply_rows(head.width, key, first_key, query, c, left_tile, right_tile, scores);
-    multiply_rows(head.width, value, first_key, gradient, c, left_tile, right_tile, weight_gradients);
+    multiply_rows(head.width, key, first_key, keys, query, c, left_tile, right_tile, scores);
+    multiply_rows(head.width, value, first_key, keys, gradient, c, left_tile, right_tile, weight_gradients);
     LYAPLOCK_UNROLL
     for (unsigned a = 0; a < thread_width; ++a) LYAPLOCK_UNROLL
     for (unsigned b = 0; b < thread_width; ++b) {
@@ -110,8 +114,9 @@ __global__ void attention_key_gradient_kernel(AttentionInputs in, OutGradients g
       score_gradients[r][col] = of.score_gradient;
     }
     __syncthreads();
-    add_weighted_rows<pieces>(weights, gradient, c, first_col, head.width, right_tile, value_sums);
-    add_weighted_rows<pieces>(score_gradients, query, c, first_col, head.width, right_tile, key_sums);
+    const unsigned queries = rows_there(c, head.queries());
+    add_weighted_rows<pieces>(weights, keys, gradient, c, queries, first_col, head.width, right_tile, value_sums);
+    add_weighted_rows<pieces>(score_gradients, keys, query, c, queries, first_col, head.width, right_tile, key_sums);
   }
   const auto write = [&](ThreadSums<pieces>& sums, const MatrixView<float>& gradients) {
     each_sum<pieces>(first_col, head.width, sums, [&](unsigned r, std::size_t col, float sum) {

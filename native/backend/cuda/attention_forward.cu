@@ -13,12 +13,12 @@ struct RunningSoftmax {
   float largest = -std::numeric_limits<float>::infinity();
   double sum = 0;
 
-  /// scores [32] become exp(score - largest so far); returns what earlier sums must be multiplied by.
-  __device__ __forceinline__ float take(float* scores) {
+  /// scores [count] become exp(score - largest so far); returns what earlier sums must be multiplied by.
+  __device__ __forceinline__ float take(float* scores, unsigned count) {
     float next = largest;
-    for (unsigned k = 0; k < tile_size; ++k) next = scores[k] > next ? scores[k] : next;
+    for (unsigned k = 0; k < count; ++k) next = scores[k] > next ? scores[k] : next;
     double part = 0;
-    for (unsigned k = 0; k < tile_size; ++k) {
+    for (unsigned k = 0; k < count; ++k) {
       scores[k] = expf(scores[k] - next);
       part += static_cast<double>(scores[k]);
     }
@@ -42,13 +42,15 @@ __global__ void attention_forward_kernel(AttentionInputs in, ConstMatrixView<Til
   const auto query = [&](std::size_t c) { return head.query(in.query, c); };
   const auto key = [&](std::size_t k) { return head.key(in.prefix_key, in.key, k); };
   const auto value = [&](std::size_t k) { return head.key(in.prefix_value, in.value, k); };
-  const std::size_t last = first + tile_size < head.queries() ? first + tile_size - 1 : head.queries() - 1;
+  const unsigned queries = rows_there(first, head.queries());
+  const std::size_t last = first + queries - 1;
 
   ThreadSums<pieces> sums = {};
   RunningSoftmax softmax;  // of query first + threadIdx.x, in the first 32 threads
   for (std::size_t k = 0; k < head.keys_of(last); k += tile_size) {
+    const unsigned keys = rows_there(k, head.keys());
     ThreadTile scores;
-    multiply_rows(head.width, query, first, key, k, query_tile, key_tile, scores);
+    multiply_rows(head.width, query, first, queries, key, k, query_tile, key_tile, scores);
     LYAPLOCK_UNROLL
     for (unsigned a = 0; a < thread_width; ++a) LYAPLOCK_UNROLL
     for (unsigned b = 0; b < thread_width; ++b) {
@@ -59,13 +61,13 @@ __global__ void attention_forward_kernel(AttentionInputs in, ConstMatrixView<Til
           is_seen ? in.shape.scale * scores[a][b] : -std::numeric_limits<float>::infinity();
     }
     __syncthreads();
-    if (threadIdx.x < tile_size) correction[threadIdx.x] = softmax.take(weights[threadIdx.x]);
+    if (threadIdx.x < tile_size) correction[threadIdx.x] = softmax.take(weights[threadIdx.x], keys);
     __syncthreads();
     LYAPLOCK_UNROLL
     for (unsigned piece = 0; piece < pieces; ++piece) LYAPLOCK_UNROLL
     for (unsigned a = 0; a < thread_width; ++a) LYAPLOCK_UNROLL
     for (unsigned b = 0; b < thread_width; ++b) sums[piece][a][b] *= correction[thread_row() + a];
-    add_weighted_rows<pieces>(weights, value, k, first_col, head.width, key_tile, sums);
+    add_weighted_rows<pieces>(weights, queries, value, k, keys, first_col, head.width, key_tile, sums);
   }
 
   if (threadIdx.x < tile_size) {

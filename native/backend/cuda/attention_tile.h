@@ -51,15 +51,21 @@ struct AttentionHead {
   AttentionSegment segment;
   std::size_t index;  // of the key/value head
   std::size_t width;
-  std::size_t group;  // heads that share it
+  unsigned group;  // heads that share it
 
-  /// Query number c of the segment is row c / group, head c % group of the key/value head.
+  /// Query number c of the segment is row c / group, head c % group of the key/value head. Of 32 bits, as divisions of
+  /// 64 take a GPU several times as long.
   [[nodiscard]] __device__ __forceinline__ std::size_t queries() const { return segment.count * group; }
-  [[nodiscard]] __device__ __forceinline__ std::size_t row(std::size_t c) const { return segment.begin + c / group; }
-  [[nodiscard]] __device__ __forceinline__ std::size_t head(std::size_t c) const { return index * group + c % group; }
-  /// Keys that query c sees: the prefix, and the segment's up to its own.
+  [[nodiscard]] __device__ __forceinline__ std::size_t row(std::size_t c) const {
+    return segment.begin + static_cast<unsigned>(c) / group;
+  }
+  [[nodiscard]] __device__ __forceinline__ std::size_t head(std::size_t c) const {
+    return index * group + static_cast<unsigned>(c) % group;
+  }
+  /// Keys there are, and those that query c sees: the prefix, and the segment's up to its own.
+  [[nodiscard]] __device__ __forceinline__ std::size_t keys() const { return segment.prefix_count + segment.count; }
   [[nodiscard]] __device__ __forceinline__ std::size_t keys_of(std::size_t c) const {
-    return segment.prefix_count + c / group + 1;
+    return segment.prefix_count + static_cast<unsigned>(c) / group + 1;
   }
   /// That query's head in a matrix [n, heads * head_width]; null beyond the last.
   template <class T>
@@ -77,32 +83,45 @@ struct AttentionHead {
 };
 
 __device__ __forceinline__ AttentionHead head_of(const AttentionShape& shape, const AttentionSegment& segment) {
-  return {segment, blockIdx.y, shape.head_width, shape.heads / shape.key_value_heads};
+  return {segment, blockIdx.y, shape.head_width, static_cast<unsigned>(shape.heads / shape.key_value_heads)};
+}
+
+/// How many of a tile's 32 rows there are, of `count` from `first` on. Where segments are short, most are not.
+__device__ __forceinline__ unsigned rows_there(std::size_t first, std::size_t count) {
+  return count <= first ? 0 : static_cast<unsigned>(count - first < tile_size ? count - first : tile_size);
 }
 
 /// to[r][c] = rows(first_row + r)[first_col + c], zero where there is no row or no column.
 template <class Rows>
 __device__ __forceinline__ void load_tile(const Rows& rows, std::size_t first_row, std::size_t first_col,
                                           std::size_t width, SharedTile& to) {
-  const std::size_t col = threadIdx.x % tile_size;
-  for (unsigned r = threadIdx.x / tile_size; r < tile_size; r += tile_threads / tile_size) {
-    const float* row = rows(first_row + r);
-    to[r][col] = row != nullptr && first_col + col < width ? row[first_col + col] : 0.0F;
+  constexpr unsigned together = tile_threads / tile_size;  // rows
+  const unsigned col = threadIdx.x % tile_size, first = threadIdx.x / tile_size;
+  // All of them are under way before the first is waited for.
+  float loaded[tile_size / together];
+  LYAPLOCK_UNROLL
+  for (unsigned i = 0; i < tile_size / together; ++i) {
+    const float* row = rows(first_row + first + together * i);
+    loaded[i] = row != nullptr && first_col + col < width ? row[first_col + col] : 0.0F;
   }
+  LYAPLOCK_UNROLL
+  for (unsigned i = 0; i < tile_size / together; ++i) to[first + together * i][col] = loaded[i];
 }
 
-/// product [32, 32] = left rows [32, width] times right rows [32, width]^T. The buffers are free afterwards.
+/// product [32, 32] = left rows [32, width] times right rows [32, width]^T; zero from row `left_rows` of the tile on.
+/// The buffers are free afterwards.
 template <class Left, class Right>
 __device__ __forceinline__ void multiply_rows(std::size_t width, const Left& left, std::size_t first_left,
-                                              const Right& right, std::size_t first_right, SharedTile& left_tile,
-                                              SharedTile& right_tile, ThreadTile& product) {
+                                              unsigned left_rows, const Right& right, std::size_t first_right,
+                                              SharedTile& left_tile, SharedTile& right_tile, ThreadTile& product) {
   for (auto& row : product)
     for (float& element : row) element = 0.0F;
   for (std::size_t first_col = 0; first_col < width; first_col += tile_size) {
     load_tile(left, first_left, first_col, width, left_tile);
     load_tile(right, first_right, first_col, width, right_tile);
     __syncthreads();
-    for (unsigned c = 0; c < tile_size; ++c) LYAPLOCK_UNROLL
+    if (thread_row() < left_rows)
+      for (unsigned c = 0; c < tile_size; ++c) LYAPLOCK_UNROLL
     for (unsigned a = 0; a < thread_width; ++a) LYAPLOCK_UNROLL
     for (unsigned b = 0; b < thread_width; ++b)
       product[a][b] += left_tile[thread_row() + a][c] * right_tile[thread_col() + threads_across * b][c];
@@ -114,17 +133,18 @@ __device__ __forceinline__ void multiply_rows(std::size_t width, const Left& lef
 template <unsigned pieces>
 using ThreadSums = ThreadTile[pieces];
 
-/// sums += weights [32, 32] times the columns [first_col, first_col + 32 * pieces) of rows [32, width]. The buffer is
-/// free afterwards.
+/// sums += weights [32, 32] times the columns [first_col, first_col + 32 * pieces) of rows [32, width], of which the
+/// first `rows_used` are looked at, and of the sums those of the first `sums_used` rows. The buffer is free afterwards.
 template <unsigned pieces, class Rows>
-__device__ __forceinline__ void add_weighted_rows(const SharedTile& weights, const Rows& rows, std::size_t first_row,
-                                                  std::size_t first_col, std::size_t width, SharedTile& buffer,
-                                                  ThreadSums<pieces>& sums) {
+__device__ __forceinline__ void add_weighted_rows(const SharedTile& weights, unsigned sums_used, const Rows& rows,
+                                                  std::size_t first_row, unsigned rows_used, std::size_t first_col,
+                                                  std::size_t width, SharedTile& buffer, ThreadSums<pieces>& sums) {
   LYAPLOCK_UNROLL
   for (unsigned piece = 0; piece < pieces; ++piece) {
     load_tile(rows, first_row, first_col + piece * tile_size, width, buffer);
     __syncthreads();
-    for (unsigned r = 0; r < tile_size; ++r) LYAPLOCK_UNROLL
+    if (thread_row() < sums_used)
+      for (unsigned r = 0; r < rows_used; ++r) LYAPLOCK_UNROLL
     for (unsigned a = 0; a < thread_width; ++a) LYAPLOCK_UNROLL
     for (unsigned b = 0; b < thread_width; ++b)
       sums[piece][a][b] += weights[thread_row() + a][r] * buffer[r][thread_col() + threads_across * b];
