@@ -16,7 +16,7 @@ import { printTable } from "./table.mjs";
 
 /** The quick ones run when none is named; the patient ones take a quarter of an hour and more at full scale. */
 const quick = ["update", "values", "operations", "published", "editing", "tensorflow", "tracing", "roofline"];
-const patient = ["sequence", "memory"];
+const patient = ["sequence", "memory", "planned"];
 
 const { names, scale, out, device, editing } = chosen();
 // The kernel shall be the one that the library picks for this machine.
@@ -41,7 +41,7 @@ for (const name of names) {
   const { question, columns, run } = await import(`./${name}.mjs`);
   console.log(question);
   const begun = performance.now();
-  const rows = await run({ scale, ...editing });
+  const rows = await run({ scale, device, ...editing });
   printTable(columns, rows);
   benchmarks.push({
     name,

@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { planRun } from "../dist/run/index.js";
+import { paperModels, productsInWords } from "./paper-models.mjs";
 import { percent, seconds } from "./table.mjs";
 
 export const question =
@@ -9,21 +10,14 @@ export const question =
 
 export const isCalculated = true;
 
-/** Seconds per fact that the paper reports, on an A100 80 GB. */
-const models = [
-  { title: "GPT2-XL", config: "gpt2-xl", published: 0.5 },
-  { title: "GPT-J", config: "gpt-j-6b", published: 1.78 },
-  { title: "LLaMA-3-8B", config: "llama-3-8b", published: 2.06 },
-];
 const [edits, batch] = [10_000, 100];
-const products = { f32: "float32", tf32: "TF32", bf16: "bfloat16" };
 
 const tera = (flops) => (flops / 1e12).toFixed(flops < 1e13 ? 2 : 0);
 
 export const columns = [
   ["model", (row) => row.title],
   ["GPU", (row) => row.device.toUpperCase()],
-  ["products", (row) => products[row.matmul]],
+  ["products", (row) => productsInWords[row.matmul]],
   ["values, TFLOP", (row) => tera(row.values.flops.products + row.values.flops.attention)],
   ["values, TB", (row) => (row.values.bytes / 1e12).toFixed(1)],
   ["values, s", (row) => seconds(row.values.seconds)],
@@ -39,7 +33,7 @@ export const columns = [
 
 export async function run() {
   const rows = [];
-  for (const { title, config, published } of models) {
+  for (const { title, config, published } of paperModels) {
     const model = fileURLToPath(new URL(`../test/configs/${config}`, import.meta.url));
     for (const device of ["a100", "h100"]) {
       for (const matmul of ["f32", "tf32", "bf16"]) {

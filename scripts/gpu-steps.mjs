@@ -10,7 +10,7 @@ import { runVitest } from "./vitest.mjs";
 /** Tests that compute on whatever the addon does: the published implementation's numbers, and the CPU's. */
 const FIXTURES = ["test/golden", "test/cuda"];
 /** Benchmarks that run on a GPU; the others are of the CPU's BLAS, or beside rivals on the CPU. */
-const BENCHMARKS = ["update", "values", "editing", "tracing"];
+const BENCHMARKS = ["update", "values", "tracing", "planned"];
 /** Lines of a step that are kept. */
 const LAST_LINES = 60;
 
