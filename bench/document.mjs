@@ -30,7 +30,7 @@ await writeFile(
 <!-- Written by bench/document.mjs from measurements. Change the notes in bench/, or measure again; not this file. -->
 
 Times are ratios within one run on one machine: rivals take turns, and medians are shown with the interquartile range over
-the median as their spread. The section on GPUs alone is calculated. To measure it all again, an hour on two cores:
+the median as their spread. One of the sections on GPUs is calculated. To measure it all again, an hour on two cores:
 
 \`\`\`
 npm run bench -- all --out bench/results/all.json

@@ -48,8 +48,8 @@ export async function run() {
 }
 
 export const notes = `
-Calculated, not measured: the CUDA backend has not run on a GPU yet, and these are what a measurement is to be held
-against. The operations and bytes are those of the code itself, which runs on a backend that computes nothing and keeps
+Calculated, not measured: what was measured stands beside it in the section on models of the paper's shapes, for an H100.
+The operations and bytes are those of the code itself, which runs on a backend that computes nothing and keeps
 account of what it is asked for (native/backend/rehearsal; tests hold its count against that of the CPU backend, equal
 but for attention's own products, which the backends do not count and which are under 1 % of a batch here). Of every
 kind of operation the time is the longest of what its arithmetic, its bytes and the start of its kernels take. Rates are
@@ -69,13 +69,11 @@ is at any time over 10,000 edits, whatever the weight does; of 80 GiB, 78 are ta
 The published seconds are the paper's, per fact, on an A100 80 GB, with batches of 100; its code multiplies in float32
 with TF32 off, so the rows of float32 are those to compare. What its time holds beside the edit is not said.
 
-What limits: in float32 the arithmetic of the values, 87 to 99 % of a batch; the updates, which are what the method is
-about, are under 1 % of it. TF32 is seven to eight times as fast on paper, but an edit with it three to seven times, since
-what these products had hidden comes to light. Facts go through the optimisation in groups that need 0.75 GiB of activations
-(native/model/values.cpp): 31 groups of about three facts on GPT-J, 25 of four on LLaMA-3-8B, so that in each step every
-weight is read 31 or 25 times, for some 80 or 100 rows each; on GPT2-XL, in 18 groups, kernels are so short that on an
-H100 starting them is half of the time. Larger groups are what a GPU would gain most from. With bfloat16 every product
-rounds its weights first, which passes more bytes than the product itself, so that it is slower than TF32 for weights
-that are held in float32; where they are held in bfloat16 (\`--weights bf16\`), which is not calculated here, that falls
-away.
+What limits: in float32 the arithmetic of the values, 94 to 99 % of a batch; the updates, which are what the method is
+about, are under 1 % of it. Facts go through the optimisation in groups whose activations need a 32nd of the GPU's
+memory (native/backend/activation_bytes.h), 2.5 GiB here: about six groups on GPT2-XL, ten on GPT-J and eight on
+LLaMA-3-8B, so that in each step every weight is read so often, for some 270 rows each. With bfloat16 every product
+rounds its weights first, which passes more bytes than the product itself, so that it is about as fast as TF32 on an
+A100, and slower on an H100, for weights that are held in float32; where they are held in bfloat16 (\`--weights bf16\`),
+which is not calculated here, that falls away.
 `;
