@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { inShell } from "../base/shell.js";
 import type { SaveType } from "../model/index.js";
 import { describeMatrix } from "../report/index.js";
-import { isResumable, type RunEvents, runExperiment, runMatrix } from "../run/index.js";
+import { holdsMatrix, isResumable, type RunEvents, runExperiment, runMatrix } from "../run/index.js";
 import {
   addCommonOptions,
   addEditingOptions,
@@ -64,7 +64,7 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     .option("--data <dir>", 'what "{data}" stands for in --config (default: data, beside that file)')
     .addOption(datasetOption())
     .requiredOption("--out <dir>", "the run directory")
-    .option("--resume", "go on with the run in --out, with the options it was begun with")
+    .option("--resume", "go on with the run, or runs, in --out, with the options they were begun with")
     .addOption(new Option("--edits <n>", "facts to edit (default: all of the dataset)").argParser(positiveInteger))
     .addOption(offsetOption())
     .addOption(shuffleOption())
@@ -102,7 +102,9 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
   addCommonOptions(addEditingOptions(addLoadingOptions(command)))
     .addHelpText("after", example)
     .action(async (options: RunOptions) => {
-      if (options.config !== undefined) return runConfig(options.config, options, command, runtime);
+      if (options.config !== undefined || (options.resume && (await holdsMatrix(options.out)))) {
+        return runConfig(options, command, runtime);
+      }
       if (options.resume !== true && (options.model === undefined || options.dataset === undefined)) {
         command.error("error: a new run needs --model and --dataset (or --resume, to go on with one)", { exitCode: 2 });
       }
@@ -125,10 +127,7 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
         watch,
         ...asked
       } = options;
-      runtime.onStopped = async () =>
-        (await isResumable(directory))
-          ? `Go on with: lyaplock run --out ${inShell(directory)} --resume`
-          : "Nothing was written yet; the same command begins again.";
+      runtime.onStopped = async () => whatGoesOn(directory, await isResumable(directory));
       const result = await watched(watch, directory, runtime, (events) =>
         runExperiment({ directory, watched: watch !== undefined, ...asked }, events, runtime.signal),
       );
@@ -136,10 +135,17 @@ export function addRunCommand(program: Command, runtime: Runtime): void {
     });
 }
 
+/** What is said when a run was stopped. */
+function whatGoesOn(directory: string, isBegun: boolean): string {
+  return isBegun
+    ? `Go on with: lyaplock run --out ${inShell(directory)} --resume`
+    : "Nothing was written yet; the same command begins again.";
+}
+
 /** The options that go with --config; all others are in the file. */
 const besideConfig = ["config", "data", "out", "resume", "device", "threads", "json", "watch", "stopOnCollapse"];
 
-async function runConfig(file: string, options: RunOptions, command: Command, runtime: Runtime): Promise<void> {
+async function runConfig(options: RunOptions, command: Command, runtime: Runtime): Promise<void> {
   const other = command.options.find((option) => {
     const given = command.getOptionValueSource(option.attributeName()) === "cli";
     return given && !besideConfig.includes(option.attributeName());
@@ -147,9 +153,8 @@ async function runConfig(file: string, options: RunOptions, command: Command, ru
   if (other !== undefined) {
     command.error(`error: ${other.long} is no option of --config; say it in the file`, { exitCode: 2 });
   }
-  const { out: directory, data, resume, watch, stopOnCollapse } = options;
-  runtime.onStopped = async () =>
-    `Go on with: lyaplock run --config ${inShell(file)}${data === undefined ? "" : ` --data ${inShell(data)}`} --out ${inShell(directory)} --resume`;
+  const { config: file, out: directory, data, resume, watch, stopOnCollapse } = options;
+  runtime.onStopped = async () => whatGoesOn(directory, await holdsMatrix(directory));
   const asked = { file, data, directory, resume, watched: watch !== undefined, stopOnCollapse };
   const result = await watched(watch, directory, runtime, (events) => runMatrix(asked, events, runtime.signal));
   printResult(runtime, options, result, () => describeMatrix(result));

@@ -22,7 +22,7 @@ export { type ExperimentOptions, requestOptions, type SessionOptions } from "./r
 export { type Results, readResults } from "./results.js";
 export { isResumable } from "./run-directory.js";
 export { type CaseStudy, type RunFiles, readBegunRuns, readCaseStudies, readRuns } from "./run-files.js";
-export { type MatrixOptions, type MatrixResult, runMatrix } from "./run-matrix.js";
+export { holdsMatrix, type MatrixOptions, type MatrixResult, runMatrix } from "./run-matrix.js";
 export type { RunRecord } from "./run-record.js";
 export type { Seconds } from "./seconds.js";
 export type { SkippedFact } from "./skipped.js";

@@ -12,8 +12,22 @@ export type MatrixRunState =
   | { name: string; state: "waiting" | "finished" }
   | { name: string; state: "failed"; error: { code: string; message: string } };
 
+/** Absolute paths of what a matrix was read from. */
+export interface MatrixOrigin {
+  file: string;
+  /** What "{data}" stood for. */
+  data?: string | undefined;
+}
+
+export interface MatrixState {
+  origin: MatrixOrigin;
+  runs: readonly MatrixRunState[];
+}
+
 const stateSchema = z.object({
   version: z.literal(1),
+  /** Missing where an earlier version of the program wrote it. */
+  origin: z.object({ file: z.string(), data: z.string().optional() }).optional(),
   runs: z.array(
     z.discriminatedUnion("state", [
       z.object({ name: z.string(), state: z.enum(["waiting", "finished"]) }),
@@ -54,15 +68,23 @@ export class MatrixDirectory {
     return Lock.acquire(join(this.path, "lock"));
   }
 
-  async read(): Promise<MatrixRunState[]> {
+  /** What it was begun with. @throws ERR_RUN_DIRECTORY where there is no matrix, or one that does not say. */
+  async origin(): Promise<MatrixOrigin> {
+    const found = (await this.holdsMatrix()) ? (await this.read()).origin : undefined;
+    if (found !== undefined) return found;
+    const what = `${this.path} does not say of which file its runs are. Name the file with --config.`;
+    throw new LyaplockError("ERR_RUN_DIRECTORY", what);
+  }
+
+  async read(): Promise<Partial<MatrixState> & Pick<MatrixState, "runs">> {
     const { success, data, error } = stateSchema.safeParse(await readJsonFile(this.state, "ERR_RUN_DIRECTORY"));
-    if (success) return data.runs;
+    if (success) return { origin: data.origin, runs: data.runs };
     const what = `${this.state} cannot be read as the state of an experiment: ${describeIssues(error)}`;
     throw new LyaplockError("ERR_RUN_DIRECTORY", `${what}. Choose another directory.`);
   }
 
-  write(runs: readonly MatrixRunState[]): Promise<void> {
-    return writeJson(this.state, { version: 1, runs });
+  write({ origin, runs }: MatrixState): Promise<void> {
+    return writeJson(this.state, { version: 1, origin, runs });
   }
 
   private get state(): string {

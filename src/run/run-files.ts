@@ -44,7 +44,7 @@ export async function readRuns(directories: readonly string[]): Promise<RunFiles
 /** The run of a directory, or those of a matrix; none before they have begun. */
 export async function readBegunRuns(path: string): Promise<RunFiles[]> {
   const matrix = new MatrixDirectory(path);
-  const paths = (await matrix.holdsMatrix()) ? (await matrix.read()).map(({ name }) => matrix.run(name)) : [path];
+  const paths = (await matrix.holdsMatrix()) ? (await matrix.read()).runs.map(({ name }) => matrix.run(name)) : [path];
   const runs: RunFiles[] = [];
   for (const run of paths) if (await isBegun(run)) runs.push(await readRun(run));
   return runs;

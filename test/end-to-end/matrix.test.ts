@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { officialJson, officialPath } from "../support/official.js";
@@ -89,10 +89,21 @@ describe("lyaplock run --config", () => {
     run.process.kill("SIGINT");
     const { code, stderr } = await run.finished;
     expect(code).toBe(130);
-    expect(stderr).toContain(`Go on with: lyaplock run --config ${config} --out ${place} --resume`);
+    expect(stderr).toContain(`Go on with: lyaplock run --out ${place} --resume`);
 
-    const { runs } = await lyaplockJson<Result>([...args, "--resume"]);
+    const { runs } = await lyaplockJson<Result>(["run", "--out", place, "--resume"]);
     expect(runs.map(({ state }) => state)).toEqual(["finished", "finished", "finished"]);
+  });
+
+  it("goes on without naming the file only where the directory does", async () => {
+    const older = join(directory, "older");
+    await mkdir(older);
+    await writeFile(join(older, "runs.json"), JSON.stringify({ version: 1, runs: [] }));
+    const { code, stderr } = await lyaplock(["run", "--out", older, "--resume"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/does not say of which file its runs are.*--config.*ERR_RUN_DIRECTORY/);
+    const beside = await lyaplock(["run", "--out", out, "--resume", "--batch", "3"]);
+    expect([beside.code, beside.stderr]).toEqual([2, expect.stringContaining("--batch is no option of --config")]);
   });
 
   it("refuses other options beside it, and a directory that holds something else", async () => {
