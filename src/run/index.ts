@@ -27,6 +27,6 @@ export type { RunRecord } from "./run-record.js";
 export type { Seconds } from "./seconds.js";
 export type { SkippedFact } from "./skipped.js";
 export type { CaseLine, Summary } from "./summary.js";
-export type { TraceFiles } from "./trace-files.js";
-export { type TraceModelOptions, type TraceSummary, traceModel } from "./trace-model.js";
+export type { TraceFiles, TraceSummary } from "./trace-files.js";
+export { type TraceModelOptions, traceModel } from "./trace-model.js";
 export type { WeightChange } from "./weight-changes.js";

@@ -4,9 +4,15 @@ import { evenlySpread } from "../base/evenly-spread.js";
 import { exists } from "../base/files.js";
 import { describeIssues, readJsonFile } from "../base/json-file.js";
 import { LyaplockError } from "../errors.js";
-import { type TracedFact, tokenRoles, traceKinds } from "../trace/index.js";
+import {
+  type AveragedTrace,
+  type LayerSuggestion,
+  type SkippedTrace,
+  type TracedFact,
+  tokenRoles,
+  traceKinds,
+} from "../trace/index.js";
 import { readJsonLines } from "./json-lines.js";
-import type { TraceSummary } from "./trace-model.js";
 
 /** Single facts that are kept of a trace: a line of each takes kilobytes, and a trace has a thousand of them. */
 const FACTS_KEPT = 4;
@@ -31,6 +37,24 @@ export class TraceDirectory {
   holdsTrace(): Promise<boolean> {
     return exists(this.facts);
   }
+}
+
+/** What a trace came to; summary.json. */
+export interface TraceSummary {
+  model: { name: string; hash: string };
+  known: { file: string; hash: string };
+  samples: number;
+  seed: number;
+  /** Standard deviation of the noise on the subject's token embeddings. */
+  noise: number;
+  window: number;
+  layers: number;
+  /** Facts that were looked at and not traced: the model answers otherwise, or they cannot be used. */
+  skipped: Record<SkippedTrace["reason"], number>;
+  average: AveragedTrace;
+  /** Null where the trace gives no evidence, or MLPs were not traced. */
+  suggestion: LayerSuggestion | null;
+  seconds: number;
 }
 
 /** What the directory of a trace holds, read. */

@@ -5,9 +5,7 @@ import type { KnownFact } from "../data/records.js";
 import { LyaplockError } from "../errors.js";
 import type { LanguageModel } from "../model/language-model.js";
 import {
-  type AveragedTrace,
   defaultWindow,
-  type LayerSuggestion,
   type SkippedTrace,
   subjectNoise,
   suggestLayers,
@@ -21,7 +19,7 @@ import type { RunEvents } from "./events.js";
 import { JsonLines } from "./json-lines.js";
 import { refuseNonEmpty } from "./new-directory.js";
 import { type ModelChoice, openModel } from "./open-model.js";
-import { TraceDirectory } from "./trace-files.js";
+import { TraceDirectory, type TraceSummary } from "./trace-files.js";
 
 export interface TraceModelOptions extends ModelChoice {
   /** A file of known facts, or "atlas". */
@@ -37,24 +35,6 @@ export interface TraceModelOptions extends ModelChoice {
   seed?: number | undefined;
   /** Trace nothing but the MLPs at the subject's last token, which is all that the layers to edit are chosen by. */
   onlySuggest?: boolean | undefined;
-}
-
-/** What a trace came to; summary.json. */
-export interface TraceSummary {
-  model: { name: string; hash: string };
-  known: { file: string; hash: string };
-  samples: number;
-  seed: number;
-  /** Standard deviation of the noise on the subject's token embeddings. */
-  noise: number;
-  window: number;
-  layers: number;
-  /** Facts that were looked at and not traced: the model answers otherwise, or they cannot be used. */
-  skipped: Record<SkippedTrace["reason"], number>;
-  average: AveragedTrace;
-  /** Null where the trace gives no evidence, or MLPs were not traced. */
-  suggestion: LayerSuggestion | null;
-  seconds: number;
 }
 
 /**

@@ -1,22 +1,14 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import type { CaseStudy, RunFiles, TraceFiles } from "../../run/index.js";
 import { html, Markup } from "../html.js";
 import { placesOf, tracePlotsOf } from "../plots/places.js";
 import { alarmsRegion } from "./alarms.js";
+import type { PageMaterial } from "./material.js";
 import { countsInWords, introduction, meaningSection, plotsSection, tablesSection, textsSection } from "./results.js";
 import { overviewSection, runDetailsSection } from "./runs.js";
 import { type Section, sectionElement } from "./section.js";
 import { pageStyle } from "./style.js";
 import { tracePlotsSection, tracesSection } from "./traces.js";
-
-/** What a page is made of. */
-export interface PageMaterial {
-  runs: readonly RunFiles[];
-  caseStudies: readonly CaseStudy[];
-  /** Default: none. */
-  traces?: readonly TraceFiles[];
-}
 
 /**
  * A page that needs nothing but itself: no script, no network, no other file. It forbids itself all of them, so that nothing

@@ -5,7 +5,7 @@ import type { Place } from "../plots/places.js";
 import { caseStudyTables } from "../tables/case-study.js";
 import { paperTables } from "../tables/paper-tables.js";
 import { figureElement } from "./figure.js";
-import type { PageMaterial } from "./page.js";
+import type { PageMaterial } from "./material.js";
 import type { Section } from "./section.js";
 import { tableElement } from "./table.js";
 

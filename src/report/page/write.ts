@@ -4,7 +4,8 @@ import { named } from "../../base/files.js";
 import { writeWhole } from "../../base/write-whole.js";
 import { svgFile } from "../plots/draw.js";
 import { placesOf, tracePlotsOf } from "../plots/places.js";
-import { type PageMaterial, reportPage } from "./page.js";
+import type { PageMaterial } from "./material.js";
+import { reportPage } from "./page.js";
 
 /** Writes the page of some runs and traces. */
 export async function writePage(path: string, material: PageMaterial): Promise<void> {
