@@ -1,5 +1,5 @@
 // The runtime's calls.
-#include <cuda_runtime.h>
+#include <cuda_emulation.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -42,6 +42,8 @@ CUmemPoolHandle_st* default_pool() {
   static int place;
   return reinterpret_cast<CUmemPoolHandle_st*>(&place);
 }
+
+std::uint64_t threshold = 0;
 
 void check_pool(cudaMemPool_t pool) {
   if (pool != default_pool()) fault("pool is not the device's default pool");
@@ -89,6 +91,8 @@ void copy_inside(std::byte* destination, const std::byte* source, std::size_t by
 }
 
 }  // namespace
+
+std::uint64_t cuda_emulation::release_threshold() { return threshold; }
 
 extern "C" {
 
@@ -284,6 +288,7 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribut
   check_pool(pool);
   check_host("value", value, sizeof(std::uint64_t));
   if (attribute != cudaMemPoolAttrReleaseThreshold) fault("attribute is not cudaMemPoolAttrReleaseThreshold");
+  threshold = *static_cast<const std::uint64_t*>(value);
   return cudaSuccess;
 }
 

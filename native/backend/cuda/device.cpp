@@ -49,12 +49,10 @@ DeviceProperties find_device() {
 
 Stream::Stream() {
   check(cudaDeviceGetDefaultMemPool(&pool_, 0), "finding the GPU's memory pool");
-  // What this process frees it keeps for itself, up to this much, and needs not ask the driver again; all else goes
-  // back at the next synchronisation, to other processes on the GPU.
   std::size_t free = 0, total = 0;
   check(cudaMemGetInfo(&free, &total), "reading the GPU's memory");
-  std::uint64_t kept = total / 4;
-  check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &kept), "setting up the GPU's memory pool");
+  spare_ = total / 4;
+  keep(spare_);
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
 }
 
@@ -64,9 +62,20 @@ Stream::~Stream() {
   (void)cudaStreamDestroy(stream_);
 }
 
+// What this process frees it keeps for itself, a quarter of the memory beside what it uses, and needs not ask the
+// driver again; all else goes back to other processes on the GPU whenever somebody waits. The pool's threshold counts
+// what is in use too: where that alone is more, every wait gives back all that is free, and what is allocated next
+// takes the driver milliseconds.
+void Stream::keep(std::size_t bytes) {
+  std::uint64_t kept = bytes;
+  check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &kept), "setting up the GPU's memory pool");
+  kept_ = bytes;
+}
+
 void* Stream::allocate(std::size_t bytes) {
   // Never zero, so that every matrix has an address of its own.
   const std::size_t asked = bytes == 0 ? 1 : bytes;
+  if (const std::size_t used = used_ + asked; used + spare_ / 2 > kept_) keep(used + spare_);
   void* memory = nullptr;
   cudaError_t status = cudaMallocAsync(&memory, asked, stream_);
   if (status == cudaErrorMemoryAllocation) {
@@ -78,10 +87,12 @@ void* Stream::allocate(std::size_t bytes) {
   }
   if (status == cudaErrorMemoryAllocation) fail_for_memory(bytes);
   check(status, "allocating memory");
+  used_ += bytes;
   return memory;
 }
 
-void Stream::release(void* memory) noexcept {
+void Stream::release(void* memory, std::size_t bytes) noexcept {
+  used_ -= bytes;
   const cudaError_t status = cudaFreeAsync(memory, stream_);
   if (succeeded(status)) return;
   // Nobody can be told here. It is kept for the next who waits, and taken from the runtime, where the next kernel that
@@ -92,6 +103,7 @@ void Stream::release(void* memory) noexcept {
 }
 
 void Stream::synchronize(const char* operation) {
+  if (kept_ > used_ + 2 * spare_) keep(used_ + spare_);
   check(cudaStreamSynchronize(stream_), operation);
   check_releases();
 }

@@ -34,16 +34,22 @@ class Stream {
 
   /// Memory, aligned to 256 bytes, for operations that are put on the stream after this call.
   void* allocate(std::size_t bytes);
-  /// After the operations on the stream so far. What goes wrong is thrown by the next check_releases.
-  void release(void* memory) noexcept;
+  /// Of so many bytes, after the operations on the stream so far. What goes wrong is thrown by the next check_releases.
+  void release(void* memory, std::size_t bytes) noexcept;
   /// Waits for all operations so far. What went wrong in one of them, or in a release, is thrown here.
   void synchronize(const char* operation);
   /// Throws what went wrong in a release since the last call; for whoever has waited for the stream by another way.
   void check_releases();
 
  private:
+  /// Lets the pool hold so much, in use or not, when somebody waits for the stream.
+  void keep(std::size_t bytes);
+
   cudaStream_t stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
+  std::size_t spare_ = 0;  // that the pool may hold beside what is in use
+  std::atomic<std::size_t> used_ = 0;
+  std::atomic<std::size_t> kept_ = 0;
   std::atomic<cudaError_t> failed_release_ = cudaSuccess;
 };
 

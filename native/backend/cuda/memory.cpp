@@ -34,7 +34,7 @@ CudaBackend::~CudaBackend() {
 }
 
 std::shared_ptr<void> CudaBackend::allocate(std::size_t bytes) {
-  return {stream_->allocate(bytes), [stream = stream_](void* memory) { stream->release(memory); }};
+  return {stream_->allocate(bytes), [stream = stream_, bytes](void* memory) { stream->release(memory, bytes); }};
 }
 
 std::shared_ptr<const void> CudaBackend::adopt(std::shared_ptr<const void> host, std::size_t bytes) {

@@ -110,6 +110,24 @@ TEST("memory that cannot be given back is told to the next who waits, and blames
   CHECK((download(*on, there_now) == std::vector<float>{4, 8, 12}));
 }
 
+TEST("memory that is free stays for what comes next, however much is in use") {
+  constexpr std::size_t total = 1 << 20;
+  cuda_emulation::set_total_memory(total);
+  {
+    const std::shared_ptr<Backend> on = create_cuda_backend({});
+    CHECK(cuda_emulation::release_threshold() == total / 4);
+    {
+      const Matrix<float> most(*on, 5, total / 32);  // five eighths of it
+      CHECK(cuda_emulation::release_threshold() >= cuda_emulation::bytes_in_use() + total / 8);
+      on->synchronize();
+      CHECK(cuda_emulation::release_threshold() >= cuda_emulation::bytes_in_use() + total / 8);
+    }
+    on->synchronize();  // and others get what this process has no more use for
+    CHECK(cuda_emulation::release_threshold() == total / 4);
+  }
+  cuda_emulation::set_total_memory(std::size_t{16} << 30);
+}
+
 TEST("memory and copies notice every status") {
   expect_every_failure_said([](Backend& on, MatrixView<double>, MatrixView<float>) {
     const Matrix<float> there = upload<float>(on, std::vector<float>(10000, 1), 100, 100);

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <type_traits>
 
@@ -38,6 +39,8 @@ const char* failed_call();
 /// What cudaMemGetInfo calls the total. Allocations beyond it are refused. 16 GiB at first, or the bytes in the
 /// environment variable LYAPLOCK_CUDA_EMULATION_MEMORY.
 void set_total_memory(std::size_t bytes);
+/// Bytes that the pool may hold, in use or not, when somebody waits: the last release threshold that was set.
+std::uint64_t release_threshold();
 /// Of device memory that has been allocated and not given back.
 std::size_t bytes_in_use();
 
