@@ -52,8 +52,11 @@ What the plan does not see: on an H100 products take what was assumed (keys, of 
 longer than planned in float32), and a batch in float32 15 to 42 % longer. With TF32 the values take two to three
 times what was planned: what is there beside the products, 2.7 s on GPT2-XL, 11 on GPT-J and 6.4 on LLaMA-3-8B, grows
 with the width of heads (64, 256, 128) and not with the model, which says attention, assumed at 10 % of the arithmetic and
-slower than that. Its kernels have since been changed to read with all loads under way; these figures are from before.
-Updates take four to six times the plan, 8 to 21 ms a layer, for reasons not looked into: they are 0.3 to 1 % of a batch.
+slower than that. Updates take four to six times the plan, 8 to 21 ms a layer; they are 0.3 to 1 % of a batch.
+
+Two things have been changed since and not been measured: attention reads its tiles with all loads under way and skips the
+rows that are not there, and the memory pool no longer gives back, at every wait, what it had free beside the two larger
+models.
 `;
 
 /** None that a value reaches its target with, and none that it loses it with. */
