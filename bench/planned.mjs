@@ -62,7 +62,14 @@ models.
 /** None that a value reaches its target with, and none that it loses it with. */
 const LEARNING_RATE = 1e-4;
 
+/** Less is more than a host without a GPU should be asked for: 32 GB of weights and hours. */
+const LEAST_SCALE_ON_HOST = 8;
+
 export async function run({ scale, device }) {
+  if (addon().device === "cpu" && scale < LEAST_SCALE_ON_HOST) {
+    console.log(`left out: there is no GPU in use; --scale ${LEAST_SCALE_ON_HOST} or more runs it on the CPU`);
+    return [];
+  }
   const folder = await mkdtemp(path.join(tmpdir(), "lyaplock-planned-"));
   const isGpu = addon().device === "cuda";
   const rows = [];
