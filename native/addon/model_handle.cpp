@@ -293,7 +293,8 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
   return promise(
       info.Env(), token,
       [model = model_description(info[0]), files = texts(info[1], "files"), type = weight_type(info[2]), token] {
-        return std::shared_ptr<Transformer>(Transformer::load(process_backend(), model, files, type, *token));
+        return std::shared_ptr<Transformer>(
+            Transformer::load(process_backend(), model, files, type, process_threads(), *token));
       },
       ModelHandle::wrap);
 }

@@ -80,13 +80,52 @@ void arrange(const CheckpointTensor& tensor, bool transposed, std::span<const T>
   if (tensor.arrangement.interleaved_heads != 0 && !stored.empty())
     separate_halves(stored, shape[0], tensor.arrangement.interleaved_heads, out);
   else if (tensor.arrangement.transposed != transposed)
-    transpose<T>(stored, shape.at(0), shape.at(1), out);
+    transpose<T>({stored.data(), shape.at(0), shape.at(1)}, {out.data(), shape.at(1), shape.at(0)});
   else
     std::copy(stored.begin(), stored.end(), out.begin());
 }
 
 bool keeps_order(const CheckpointTensor& tensor, bool transposed) {
   return tensor.arrangement.transposed == transposed && tensor.arrangement.interleaved_heads == 0;
+}
+
+/// Elements that are worth a thread's waking.
+constexpr std::size_t kGrain = 1 << 16;
+
+std::size_t grain_of_rows(std::size_t cols) { return std::max<std::size_t>(1, kGrain / cols); }
+
+/// Rows [begin, end) of a matrix. Each is stored whole.
+TensorInfo rows_of(const TensorInfo& matrix, std::size_t begin, std::size_t end) {
+  const std::size_t row_bytes = matrix.bytes.size() / matrix.shape[0];
+  return {
+      matrix.type, {end - begin, matrix.shape[1]}, matrix.bytes.subspan(begin * row_bytes, (end - begin) * row_bytes)};
+}
+
+/// A tensor as it is stored.
+void read_rows(const TensorInfo& stored, std::span<float> out, ThreadPool& pool) {
+  if (stored.shape.size() != 2 || out.empty() || stored.elements() != out.size()) return read_floats(stored, out);
+  const std::size_t rows = stored.shape[0], cols = stored.shape[1];
+  pool.parallel_for(rows, grain_of_rows(cols), [&](std::size_t begin, std::size_t end) {
+    read_floats(rows_of(stored, begin, end), out.subspan(begin * cols, (end - begin) * cols));
+  });
+}
+
+/// The transpose of a matrix. Of a few rows at a time, so that no thread needs the memory of them all.
+void read_columns(const TensorInfo& stored, std::span<float> out, ThreadPool& pool) {
+  constexpr std::size_t kRows = 32;
+  if (stored.shape.size() != 2 || stored.elements() != out.size())
+    throw Error(ErrorCode::internal, "read_columns: the tensor is no matrix of so many elements; please report this");
+  if (out.empty()) return;
+  const std::size_t rows = stored.shape[0], cols = stored.shape[1];
+  const MatrixView<float> whole(out.data(), cols, rows);
+  pool.parallel_for(rows, grain_of_rows(cols), [&](std::size_t begin, std::size_t end) {
+    std::vector<float> some(std::min(kRows, end - begin) * cols);
+    for (std::size_t first = begin; first < end; first += kRows) {
+      const std::size_t count = std::min(kRows, end - first);
+      read_floats(rows_of(stored, first, first + count), std::span(some).first(count * cols));
+      transpose<float>({some.data(), count, cols}, whole.column_range(first, count));
+    }
+  });
 }
 
 /// The bytes in the order of the shape, by elements of T's width.
@@ -115,17 +154,20 @@ bool lies_ready(const CheckpointTensor& tensor, DataType type, bool transposed) 
   return tensor.stored.type == type && aligned && keeps_order(tensor, transposed);
 }
 
-void read_values(const CheckpointTensor& tensor, bool transposed, std::span<float> out) {
-  if (keeps_order(tensor, transposed)) return read_floats(tensor.stored, out);
-  std::vector<float> stored(out.size());
-  read_floats(tensor.stored, std::span(stored));
-  arrange<float>(tensor, transposed, stored, out);
+void read_values(const CheckpointTensor& tensor, bool transposed, std::span<float> out, ThreadPool& pool) {
+  if (keeps_order(tensor, transposed)) return read_rows(tensor.stored, out, pool);
+  if (tensor.arrangement.interleaved_heads == 0) return read_columns(tensor.stored, out, pool);
+  std::vector<float> values(out.size());
+  read_rows(tensor.stored, values, pool);
+  arrange<float>(tensor, transposed, values, out);
 }
 
-void read_values(const CheckpointTensor& tensor, bool transposed, std::span<Bfloat16> out) {
+void read_values(const CheckpointTensor& tensor, bool transposed, std::span<Bfloat16> out, ThreadPool& pool) {
   std::vector<float> values(out.size());
-  read_values(tensor, transposed, std::span(values));
-  std::transform(values.begin(), values.end(), out.begin(), [](float x) { return Bfloat16{float32_to_bfloat16(x)}; });
+  read_values(tensor, transposed, std::span(values), pool);
+  pool.parallel_for(out.size(), kGrain, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) out[i] = Bfloat16{float32_to_bfloat16(values[i])};
+  });
 }
 
 bool keeps_bytes(const CheckpointTensor& tensor) {
@@ -140,7 +182,8 @@ std::vector<std::byte> bytes_when_saved(const CheckpointTensor& tensor) {
   if (tensor.stored.bytes.empty()) return {};
   if (is_quantised(tensor.stored.type)) {
     std::vector<float> values(tensor.stored.elements());
-    read_values(tensor, false, values);
+    ThreadPool alone(1);
+    read_values(tensor, false, values, alone);
     const auto bytes = std::as_bytes(std::span(values));
     return {bytes.begin(), bytes.end()};
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "base/thread_pool.h"
 #include "format/tensor.h"
 #include "model/description.h"
 #include "model/family.h"
@@ -48,9 +49,10 @@ std::vector<CheckpointFile> open_checkpoint(const std::vector<std::string>& path
 /// Whether `read_values` would only copy the bytes: of that type, aligned, in the order that is asked for.
 bool lies_ready(const CheckpointTensor& tensor, DataType type, bool transposed);
 
-/// The tensor as float32 or bfloat16, in the order of its shape or, `transposed`, of [shape[1], shape[0]].
-void read_values(const CheckpointTensor& tensor, bool transposed, std::span<float> out);
-void read_values(const CheckpointTensor& tensor, bool transposed, std::span<Bfloat16> out);
+/// The tensor as float32 or bfloat16, in the order of its shape or, `transposed`, of [shape[1], shape[0]]; a matrix by
+/// all threads of the pool.
+void read_values(const CheckpointTensor& tensor, bool transposed, std::span<float> out, ThreadPool& pool);
+void read_values(const CheckpointTensor& tensor, bool transposed, std::span<Bfloat16> out, ThreadPool& pool);
 
 /// Whether a tensor's bytes are in a safetensors file as they are here; otherwise `bytes_when_saved` makes them.
 bool keeps_bytes(const CheckpointTensor& tensor);

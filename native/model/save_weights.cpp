@@ -48,7 +48,7 @@ std::vector<SavedMatrix> Weights::save(const std::string& directory, std::option
         std::vector<float> values = download<float>(*backend_, now);
         if (is_weight && family.transposed) {
           std::vector<float> turned(values.size());
-          transpose<float>(values, now.rows, now.cols, turned);
+          transpose<float>({values.data(), now.rows, now.cols}, {turned.data(), now.cols, now.rows});
           values = std::move(turned);
         }
         const DataType was = out.type;

@@ -57,8 +57,8 @@ Transformer::Transformer(std::shared_ptr<Backend> backend, const ModelDescriptio
 
 std::unique_ptr<Transformer> Transformer::load(std::shared_ptr<Backend> backend, const ModelDescription& description,
                                                const std::vector<std::string>& paths, WeightType type,
-                                               const Cancellation& cancellation) {
-  std::unique_ptr<Weights> weights = Weights::load(backend, description, paths, type, cancellation);
+                                               std::size_t threads, const Cancellation& cancellation) {
+  std::unique_ptr<Weights> weights = Weights::load(backend, description, paths, type, threads, cancellation);
   return std::unique_ptr<Transformer>(new Transformer(std::move(backend), description, std::move(weights)));
 }
 

@@ -61,7 +61,7 @@ struct AttentionPrefix {
 class Transformer {
  public:
   static std::unique_ptr<Transformer> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
-                                           const std::vector<std::string>& paths, WeightType type,
+                                           const std::vector<std::string>& paths, WeightType type, std::size_t threads,
                                            const Cancellation& cancellation);
   /// Of weights without values (model/weights.h).
   static std::unique_ptr<Transformer> without_values(std::shared_ptr<Backend> backend,

@@ -18,8 +18,8 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
 /// Finds tensors by name and brings them to the backend.
 class WeightReader {
  public:
-  WeightReader(Weights& weights, WeightType type, Backend& backend)
-      : weights_(weights), type_(type), backend_(backend) {
+  WeightReader(Weights& weights, WeightType type, std::size_t threads, Backend& backend)
+      : weights_(weights), type_(type), pool_(threads), backend_(backend) {
     const std::string embedding = std::string(weights.family.embedding) + ".weight";
     if (find(std::string(weights.family.prefix) + embedding).tensor != nullptr) prefix_ = weights.family.prefix;
   }
@@ -67,7 +67,7 @@ class WeightReader {
     } else {
       // Every element is about to be written.
       std::shared_ptr<T[]> values = std::make_shared_for_overwrite<T[]>(rows * cols);
-      read_values(tensor, transposed, std::span<T>(values.get(), rows * cols));
+      read_values(tensor, transposed, std::span<T>(values.get(), rows * cols), pool_);
       host = std::move(values);
     }
     weights_.owners_.push_back(backend_.adopt(std::move(host), rows * cols * sizeof(T)));
@@ -146,12 +146,13 @@ class WeightReader {
 
   Weights& weights_;
   WeightType type_;
+  ThreadPool pool_;
   Backend& backend_;
   std::string prefix_;
 };
 
 std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const ModelDescription& description,
-                                       const std::vector<std::string>& paths, WeightType type,
+                                       const std::vector<std::string>& paths, WeightType type, std::size_t threads,
                                        const Cancellation& cancellation) {
   description.validate();
   const Family& family = family_named(description.family);
@@ -159,7 +160,7 @@ std::unique_ptr<Weights> Weights::load(std::shared_ptr<Backend> backend, const M
   // Without them the reader makes weights without values.
   if (paths.empty()) throw Error(ErrorCode::model_format, "A checkpoint has one file or more, and none was named");
   weights->files_ = open_checkpoint(paths, description, family);
-  weights->read(description, type, cancellation);
+  weights->read(description, type, threads, cancellation);
   return weights;
 }
 
@@ -167,12 +168,13 @@ std::unique_ptr<Weights> Weights::without_values(std::shared_ptr<Backend> backen
                                                  const ModelDescription& description) {
   description.validate();
   std::unique_ptr<Weights> weights(new Weights(std::move(backend), family_named(description.family)));
-  weights->read(description, WeightType::float32, {});
+  weights->read(description, WeightType::float32, 1, {});
   return weights;
 }
 
-void Weights::read(const ModelDescription& description, WeightType type, const Cancellation& cancellation) {
-  WeightReader reader(*this, type, *backend_);
+void Weights::read(const ModelDescription& description, WeightType type, std::size_t threads,
+                   const Cancellation& cancellation) {
+  WeightReader reader(*this, type, threads, *backend_);
   const std::size_t m = description.width;
   const std::string name = reader.full_name(std::string(family.embedding)) + ".weight";
   const Linear embedded = reader.matrix(name, {description.vocabulary, m});

@@ -62,9 +62,9 @@ struct SavedMatrix {
 class Weights {
  public:
   /// Opens the files of one checkpoint. ErrorCode::model_format names a weight that is missing or whose shape is not
-  /// what the description says; weights no family knows are left alone.
+  /// what the description says; weights no family knows are left alone. What is converted is so by that many threads.
   static std::unique_ptr<Weights> load(std::shared_ptr<Backend> backend, const ModelDescription& description,
-                                       const std::vector<std::string>& paths, WeightType type,
+                                       const std::vector<std::string>& paths, WeightType type, std::size_t threads,
                                        const Cancellation& cancellation);
   /// As large as a checkpoint's, in float32, and uninitialised: for a backend that looks at sizes alone.
   static std::unique_ptr<Weights> without_values(std::shared_ptr<Backend> backend, const ModelDescription& description);
@@ -107,7 +107,8 @@ class Weights {
  private:
   Weights(std::shared_ptr<Backend> backend, const Family& family) : family(family), backend_(std::move(backend)) {}
 
-  void read(const ModelDescription& description, WeightType type, const Cancellation& cancellation);
+  void read(const ModelDescription& description, WeightType type, std::size_t threads,
+            const Cancellation& cancellation);
   [[nodiscard]] ReadableWeight readable(const Linear& linear) const;
   void use(std::size_t layer, const Matrix<float>& weight);
 

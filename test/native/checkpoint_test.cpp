@@ -38,7 +38,8 @@ CheckpointFile one_tensor(const TemporaryFolder& folder, const std::string& arch
 
 std::vector<float> values_of(const CheckpointTensor& tensor, bool transposed) {
   std::vector<float> values(tensor.stored.elements());
-  read_values(tensor, transposed, values);
+  ThreadPool pool(2);
+  read_values(tensor, transposed, values, pool);
   return values;
 }
 
@@ -62,6 +63,23 @@ TEST("checkpoint: what lies as it is wanted is not copied") {
   CHECK((values_of(tensor, false) == std::vector<float>{0, 1, 2, 3, 4, 5}));
   CHECK((values_of(tensor, true) == std::vector<float>{0, 3, 1, 4, 2, 5}));
   CHECK(file.name_when_saved == "model.safetensors" && file.metadata.at("format") == "pt");
+}
+
+TEST("checkpoint: threads that share a matrix read all of it, in either order") {
+  const TemporaryFolder folder;
+  const std::size_t rows = 431, cols = 507;
+  const CheckpointFile file = one_tensor(folder, "llama", "blk.0.ffn_up.weight", {cols, rows});
+  const CheckpointTensor& tensor = file.tensors.at("model.layers.0.mlp.up_proj.weight");
+  const std::vector<float> stored = values_of(tensor, false), turned = values_of(tensor, true);
+  std::vector<Bfloat16> narrow(rows * cols);
+  ThreadPool pool(3);
+  read_values(tensor, true, narrow, pool);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < cols; ++j) {
+      const auto element = static_cast<float>(i * cols + j);
+      CHECK(stored[i * cols + j] == element && turned[j * rows + i] == element);
+      CHECK(narrow[j * rows + i].bits == float32_to_bfloat16(element));
+    }
 }
 
 TEST("checkpoint: GPT-2's maps lie the other way round in a GGUF file, its embeddings and biases do not") {

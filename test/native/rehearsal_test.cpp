@@ -86,7 +86,7 @@ BACKEND_TEST("a rehearsal asks for what the work itself asks for") {
 BACKEND_TEST("a model to compute with has files") {
   const std::shared_ptr<Backend> same(std::shared_ptr<Backend>(), &on);
   CHECK_ERROR(ErrorCode::model_format,
-              Transformer::load(same, small_description("llama"), {}, WeightType::float32, {}));
+              Transformer::load(same, small_description("llama"), {}, WeightType::float32, 1, {}));
 }
 
 BACKEND_TEST("a rehearsal of updates takes the forms that they take, and as many operations") {

@@ -76,7 +76,7 @@ inline std::unique_ptr<Transformer> small_model(const std::shared_ptr<Backend>& 
   norm(prefix + std::string(family.final_norm));
   for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].bytes = std::as_bytes(std::span(contents[i]));
   write_safetensors(folder.file("model.safetensors"), tensors, {});
-  return Transformer::load(backend, d, {folder.file("model.safetensors")}, WeightType::float32, {});
+  return Transformer::load(backend, d, {folder.file("model.safetensors")}, WeightType::float32, 2, {});
 }
 
 }  // namespace lyaplock::test
