@@ -68,8 +68,8 @@ const MISTAKES = [
   {
     name: "a leaked buffer",
     file: "memory.cpp",
-    from: "stream->release(memory);",
-    to: "(void)memory;",
+    from: "stream->release(memory, bytes);",
+    to: "(void)memory, (void)bytes;",
     test: "memory is aligned",
     noticed: /left at exit:\n {2}\d+ bytes of device memory from cudaMallocAsync/,
   },

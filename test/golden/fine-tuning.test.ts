@@ -13,6 +13,12 @@ import { rounding } from "../support/reference.js";
 import { readTensors, turned } from "../support/tensors.js";
 
 const LAYER = 2;
+/**
+ * Adam's first step of a batch is the learning rate up or down, however small a gradient is: where rounding turns the sign of one
+ * that is next to nothing, all that follows goes slightly another way. It does so in tiny-gpt2's second batch with OpenBLAS's
+ * Haswell kernel, by 2.4e-4 of the losses and 4.7e-4 of the weights; a mistake is more than that by the first batch.
+ */
+const TURNED_SIGN = 1e-3;
 
 interface Expected {
   batches: { batch: number; loss: number[] }[];
@@ -33,6 +39,7 @@ describe.each(FAMILIES)("fine-tuning of %s", (family) => {
     for await (const { batch, values } of editor.edit(facts, { batchSize })) {
       const losses = batches[batch - 1]!.loss;
       const mean = values.reduce((sum, { loss }) => sum + loss, 0) / values.length;
+      const within = batch === 1 ? bound : Math.max(bound, TURNED_SIGN);
       expectWithin(mean / losses.at(-1)! - 1, 1e-4, `the last loss of batch ${batch}`);
       expect(values.map(({ iterations }) => iterations)).toEqual(values.map(() => losses.length));
       const stored = tensors.get(`batch.${batch}.layer.${LAYER}.weight`);
@@ -40,7 +47,7 @@ describe.each(FAMILIES)("fine-tuning of %s", (family) => {
       const wanted = stored.rows === model.config.width ? stored.values : turned(stored).values;
       const weight = await call(async () => (await model.native.weight(LAYER)).toFloat64Array());
       const drift = (of: ArrayLike<number>) => original.map((w, i) => of[i]! - w);
-      expectWithin(relativeError(drift(weight), drift(wanted)), bound, `the weight after batch ${batch}`);
+      expectWithin(relativeError(drift(weight), drift(wanted)), within, `the weight after batch ${batch}`);
       compared += 1;
       const wantedBias = tensors.get(`batch.${batch}.layer.${LAYER}.bias`);
       expect(wantedBias === undefined).toBe(originalBias === undefined);
@@ -49,7 +56,7 @@ describe.each(FAMILIES)("fine-tuning of %s", (family) => {
       const biasDrift = (of: ArrayLike<number>) => originalBias.map((b, i) => of[i]! - b);
       expectWithin(
         relativeError(biasDrift(bias), biasDrift(wantedBias.values)),
-        bound,
+        within,
         `the bias after batch ${batch}`,
       );
       compared += 1;
@@ -68,7 +75,7 @@ describe.each(FAMILIES)("fine-tuning of %s", (family) => {
       const { losses } = await call(() => model.native.fineTune(prompts, { ...options, stopLoss: 0.01 }));
       expect(losses.length).toBe(loss.length);
       for (const [i, found] of losses.entries())
-        expectWithin(found / loss[i]! - 1, 1e-4, `loss ${i} of batch ${batch}`);
+        expectWithin(found / loss[i]! - 1, batch === 1 ? 1e-4 : TURNED_SIGN, `loss ${i} of batch ${batch}`);
     }
   });
 
