@@ -66,12 +66,12 @@ const LEARNING_RATE = 1e-4;
 const LEAST_SCALE_ON_HOST = 8;
 
 export async function run({ scale, device }) {
-  if (addon().device === "cpu" && scale < LEAST_SCALE_ON_HOST) {
+  const isGpu = addon().device === "cuda";
+  if (!isGpu && scale < LEAST_SCALE_ON_HOST) {
     console.log(`left out: there is no GPU in use; --scale ${LEAST_SCALE_ON_HOST} or more runs it on the CPU`);
     return [];
   }
   const folder = await mkdtemp(path.join(tmpdir(), "lyaplock-planned-"));
-  const isGpu = addon().device === "cuda";
   const rows = [];
   try {
     for (const { title, config: name, published } of paperModels) {
